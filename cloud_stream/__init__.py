@@ -1,0 +1,1 @@
+"""The cloud side: ingest, journal, dataflow, stores, alerts."""

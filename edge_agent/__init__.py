@@ -1,0 +1,1 @@
+"""The agent that runs beside the meters: sensors, intervals, detector, outbox, publisher."""

@@ -1,0 +1,1 @@
+"""Seeded households, faults and fleets of gateways that behave like the real ones."""

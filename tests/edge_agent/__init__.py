@@ -1,0 +1,1 @@
+"""What `edge_agent` promises."""

@@ -1,0 +1,1 @@
+"""The shared language of edge and cloud: readings, wire, topics, durable log, and the `wattline` command."""
