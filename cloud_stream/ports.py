@@ -1,0 +1,108 @@
+"""The seams of the cloud: what the flow expects of the world."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cloud_stream.records import Columns, DeadLetter, Floats, Int64s, Point
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One quantity of one meter: times ascending and distinct, no NaN."""
+
+    t_ms: Int64s
+    values: Floats
+    interval_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row the store will never take, and what it said."""
+
+    row: bytes
+    reason: str
+
+
+class Store(Protocol):
+    """Where results live. Every write is an upsert by (measurement, tags, time).
+
+    Call order: `prepare` once, then any other, from any one thread per object
+    (each sink opens its own), `close` at the end.
+    """
+
+    def prepare(self) -> None:
+        """Make the database, tables and retention where they are missing.
+
+        Raises:
+            StoreUnavailableError: It does not answer.
+            StoreRejectedError: It answers and refuses (credentials, name).
+        """
+
+    def write(self, columns: Sequence[Columns], points: Sequence[Point]) -> list[Rejected]:
+        """Write raw readings and points; they are visible on return.
+
+        Returns:
+            Rows that the store refuses for good; all others are stored.
+
+        Raises:
+            StoreUnavailableError: Nothing or only a part was written; writing
+                the same again is right.
+        """
+
+    def readings(self, site: str, meter: str, start_ms: int, end_ms: int) -> Mapping[str, Series]:
+        """The stored readings of a meter in [start, end), one row beyond each border.
+
+        Args:
+            site: The meter's site.
+            meter: The meter.
+            start_ms: Inclusive, ms UTC.
+            end_ms: Exclusive, ms UTC.
+
+        Returns:
+            Quantity to its series. Each begins with the last reading before
+            `start_ms` and ends with the first at or after `end_ms`, however far
+            away, where there are any.
+
+        Raises:
+            StoreUnavailableError: It does not answer now.
+        """
+
+    def usage(self, tags: Mapping[str, str], start_ms: int, end_ms: int) -> Sequence[Point]:
+        """The `usage` points that carry all of `tags`, windows starting in [start, end).
+
+        Args:
+            tags: A subset of `level`, `site`, `meter`, `window` with the values asked for.
+            start_ms: Inclusive, ms UTC.
+            end_ms: Exclusive, ms UTC.
+
+        Raises:
+            StoreUnavailableError: It does not answer now.
+        """
+
+    def mark(self, shard: str) -> tuple[str, int]:
+        """The newest stored mark of a shard: (incarnation, number), or ("", 0).
+
+        A mark is a `flow_mark` point; seeing it proves that everything the
+        shard's sink wrote before it is visible.
+
+        Raises:
+            StoreUnavailableError: It does not answer now.
+        """
+
+    def close(self) -> None:
+        """Let go of connections and files; never raises."""
+
+
+class DeadLetters(Protocol):
+    """Keeps what could not be used, once per journal position, bounded."""
+
+    def put(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep letters; one with a position that is held already changes nothing.
+
+        Raises:
+            StoreUnavailableError: The disk is full or failed.
+        """
+
+    def count(self) -> Mapping[str, int]:
+        """How many were ever kept, by reason."""

@@ -1,0 +1,109 @@
+"""The seams of the edge agent: what its stages expect of each other."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from wattline.reading import Reading
+
+
+class Sensor(Protocol):
+    """The code that reads one meter.
+
+    Call order: `open`, any number of `read`, `close`; after a `SensorError`
+    only `close`, then perhaps `open` again. One thread calls it.
+    """
+
+    def open(self) -> None:
+        """Connect to the meter.
+
+        Raises:
+            SensorError: It cannot be reached now.
+        """
+
+    def read(self, timeout_s: float) -> Sequence[Reading]:
+        """Wait for readings.
+
+        Args:
+            timeout_s: The longest to block, in seconds.
+
+        Returns:
+            New readings in the order of their times; empty when none came.
+
+        Raises:
+            SensorError: The meter is gone; close and open again.
+            EndOfReadingsError: There will never be more (a replayed file).
+        """
+
+    def close(self) -> None:
+        """Let go of the device. May be called at any time, never raises."""
+
+
+class Detector(Protocol):
+    """Judges intervals; high scores are anomalous."""
+
+    @property
+    def name(self) -> str:
+        """The family and version, for events and births."""
+
+    @property
+    def threshold(self) -> float:
+        """The score from which an interval is an anomaly."""
+
+    def score(self, features: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Score N intervals at once.
+
+        Args:
+            features: float32[N, F] in the order of the feature contract.
+
+        Returns:
+            Scores float32[N] in 0..1, and whether each is an anomaly, bool[N].
+
+        Raises:
+            ModelError: The model failed on this input.
+        """
+
+
+class BatchRow(Protocol):
+    """A row of an outbox; see `wattline.durable_log.Row`."""
+
+    @property
+    def seq(self) -> int:
+        """Its number, unique under its writer."""
+
+    @property
+    def writer(self) -> str:
+        """The log id it was written under."""
+
+    @property
+    def payload(self) -> bytes:
+        """The JSON text of its frames (or events): the value behind the key."""
+
+
+class Outbox(Protocol):
+    """Keeps encoded batches until the cloud has them; thread-safe."""
+
+    def put(self, payloads: Sequence[bytes], now_ms: int) -> int:
+        """Keep batches durably.
+
+        Returns:
+            How many were kept; fewer than given when the disk is full (the
+            rest stays with the caller, who tries again).
+        """
+
+    def pending(self, after_seq: int, limit: int) -> Sequence[BatchRow]:
+        """Kept batches with higher numbers, oldest first, at most `limit`."""
+
+    def acked(self, log: str, ranges: Sequence[tuple[int, int]]) -> int:
+        """Forget batches that the cloud has; returns how many."""
+
+    def set_aside(self, row: BatchRow) -> None:
+        """Take a batch that is never acknowledged out of the way, counted."""
+
+    def oldest(self, log: str) -> int:
+        """The lowest number of `log` that is still held."""
+
+    def counts(self) -> Mapping[str, float]:
+        """Depth in rows and bytes, age and drops, for the status message."""

@@ -1,0 +1,120 @@
+"""The durable log keeps what it was given, within its bounds, through any end."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from wattline.durable_log import DurableLog, WhenFull
+from wattline.errors import LogFullError
+
+MIB = 1 << 20
+
+
+def open_log(path: Path, **options: object) -> DurableLog:
+    settings: dict[str, object] = {"max_bytes": MIB, "when_full": WhenFull.REFUSE}
+    return DurableLog(path / "log.db", **(settings | options))  # type: ignore[arg-type]
+
+
+def payloads_of(log: DurableLog) -> list[bytes]:
+    rows = log.read_after(0, max_rows=10_000, max_bytes=100 * MIB)
+    return [row.payload for row in rows]
+
+
+def test_rows_come_back_in_order_after_a_reopen(tmp_path: Path) -> None:
+    first = open_log(tmp_path)
+    assert first.append_many([b"a", b"b"], 1) == range(1, 3)
+    second = open_log(tmp_path)
+    assert second.append_many([b"c"], 2) == range(3, 4)
+    assert payloads_of(second) == [b"a", b"b", b"c"]
+
+
+def test_numbers_never_start_again_after_the_log_was_empty(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    log.append_many([b"a", b"b"], 1)
+    assert log.truncate_through(2) == 2
+    assert open_log(tmp_path).append_many([b"c"], 2) == range(3, 4)
+
+
+def test_every_start_writes_under_an_id_of_its_own(tmp_path: Path) -> None:
+    first, second = open_log(tmp_path), open_log(tmp_path)
+    assert first.writer_id != second.writer_id
+    assert first.file_id == second.file_id
+    first.append_many([b"a"], 1)
+    second.append_many([b"b"], 1)
+    second.forget(first.writer_id, [(1, 2)])
+    assert payloads_of(second) == [b"b"]
+
+
+def test_read_is_bounded_by_bytes_but_always_moves_on(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    log.append_many([b"x" * 1000] * 5, 1)
+    assert [r.seq for r in log.read_after(0, max_rows=9, max_bytes=2500)] == [1, 2]
+    assert [r.seq for r in log.read_after(2, max_rows=9, max_bytes=10)] == [3]
+
+
+def test_a_full_log_that_refuses_keeps_every_row(tmp_path: Path) -> None:
+    log = open_log(tmp_path, max_bytes=200_000)
+    log.append_many([b"x" * 50_000] * 3, 1)
+    with pytest.raises(LogFullError):
+        log.append_many([b"y" * 50_000], 2)
+    assert len(log) == 3
+    log.truncate_through(2)
+    log.append_many([b"y" * 50_000], 2)
+
+
+def test_a_full_log_that_drops_counts_the_oldest(tmp_path: Path) -> None:
+    log = open_log(tmp_path, max_bytes=400_000, when_full=WhenFull.DROP_OLDEST)
+    for n in range(1000):
+        log.append_many([b"%d" % n + b"x" * 2000], n)
+    assert log.held_bytes() <= 400_000
+    assert log.dropped["bytes"] + len(log) == 1000
+    assert payloads_of(log)[-1].startswith(b"999")
+
+
+def test_rows_older_than_the_age_bound_are_dropped_and_counted(tmp_path: Path) -> None:
+    log = open_log(tmp_path, max_age_ms=1000)
+    log.append_many([b"old"], 1)
+    log.append_many([b"new"], 5000)
+    assert payloads_of(log) == [b"new"]
+    assert log.dropped["age"] == 1
+
+
+def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
+    log = open_log(tmp_path, max_bytes=100 * MIB)
+    log.append_many([b"kept"], 1)
+    # SQLite's own page bound stands in for a small disk: the same error code.
+    database = log._db
+    assert database is not None
+    database.execute("PRAGMA max_page_count = 30")
+    with pytest.raises(LogFullError):
+        log.append_many([b"x" * 500_000], 2)
+    assert payloads_of(log) == [b"kept"]
+    database.execute("PRAGMA max_page_count = 100000")
+    log.append_many([b"after"], 3)
+    assert payloads_of(log) == [b"kept", b"after"]
+
+
+@pytest.mark.parametrize("damage", ["header", "middle", "not_sqlite"])
+def test_a_corrupt_file_is_set_aside_and_a_new_log_starts(tmp_path: Path, damage: str) -> None:
+    log = open_log(tmp_path, max_bytes=10 * MIB)
+    log.append_many([b"x" * 3000] * 200, 1)
+    writer, file_id = log.writer_id, log.file_id
+    log.close()
+    path = tmp_path / "log.db"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(path.read_bytes())
+    spans = {"header": (0, 100), "middle": (4096, len(content)), "not_sqlite": (0, -1)}
+    start, end = spans[damage]
+    content[start:end] = b"\xa5" * len(content[start:end])
+    path.write_bytes(content)
+
+    reopened = open_log(tmp_path, max_bytes=10 * MIB)
+    reopened.append_many([b"after"], 2)
+
+    assert reopened.dropped["corrupt_file"] == 1
+    assert payloads_of(reopened) == [b"after"]
+    assert reopened.writer_id != writer
+    assert reopened.file_id != file_id
+    assert list(tmp_path.glob("log.db.corrupt-*"))

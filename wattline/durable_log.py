@@ -1,0 +1,359 @@
+"""An append-only, bounded log that survives kill -9 and a full disk.
+
+One class used twice: as the outbox of an edge and as the journal of the cloud.
+SQLite keeps the file (write-ahead log, `synchronous=FULL`, one transaction per
+group of rows), so there is no file format of our own to get wrong.
+
+Sequence numbers come from AUTOINCREMENT: they never start again, even when the
+table was empty in between. Two identities tell files and writers apart:
+`file_id` is made with the file, `writer_id` anew at every start and whenever a
+corrupt file was set aside, so that (writer id, seq) names a row for ever, also
+after an old copy of the file was restored.
+"""
+
+import logging
+import sqlite3
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
+
+from wattline.errors import LogBrokenError, LogFullError
+
+T = TypeVar("T")
+_log: Final = logging.getLogger("wattline.durable_log")
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS rows (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    writer TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    payload BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+_CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+DELETE_CHUNK: Final = 500
+"""Rows a transaction deletes at most, so that an append never waits long."""
+KEPT_CORRUPT_FILES: Final = 3
+ROW_OVERHEAD_BYTES: Final = 64
+
+
+class WhenFull(StrEnum):
+    """What happens to an append that does not fit."""
+
+    DROP_OLDEST = "drop_oldest"
+    REFUSE = "refuse"
+
+
+class Row(NamedTuple):
+    """One row: its number, who wrote it, when (ms UTC), and the bytes."""
+
+    seq: int
+    writer: str
+    at_ms: int
+    payload: bytes
+
+
+class DurableLog:
+    """A bounded log in one SQLite file; safe to share between threads.
+
+    Several processes may open the same file: one appends, another reads and
+    truncates (the journal's ingest and flow).
+
+    Attributes:
+        dropped: Rows given up to keep the bounds, by reason: ``bytes``,
+            ``age``; and files set aside, as ``corrupt_file``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_bytes: int,
+        when_full: WhenFull,
+        max_age_ms: int = 0,
+        busy_timeout_s: float = 5.0,
+    ) -> None:
+        """Open or create the log.
+
+        Args:
+            path: The file; its folder is made where it is missing.
+            max_bytes: The most that the file's live pages may hold.
+            when_full: Drop the oldest rows, or refuse the new ones.
+            max_age_ms: Older rows are dropped at the next append; 0 keeps them.
+            busy_timeout_s: How long to wait for another process's transaction.
+
+        Raises:
+            LogBrokenError: The file can neither be opened nor made.
+        """
+        self.path = path
+        self.dropped: Counter[str] = Counter()
+        self.writer_id = ""
+        self.file_id = ""
+        self._max_bytes = max_bytes
+        self._max_age_ms = max_age_ms
+        self._when_full = when_full
+        self._busy_timeout_s = busy_timeout_s
+        self._lock = threading.RLock()
+        self._db: sqlite3.Connection | None = None
+        self._guarded(lambda: None)
+
+    def append_many(self, payloads: Sequence[bytes], now_ms: int) -> range:
+        """Append rows in one transaction; they are on disk on return.
+
+        Args:
+            payloads: The rows' bytes, in order.
+            now_ms: The time they are booked under, ms UTC.
+
+        Returns:
+            The sequence numbers, without gaps.
+
+        Raises:
+            LogFullError: They do not fit, or the disk is full; none was kept.
+            LogBrokenError: The file or disk failed; none was kept.
+        """
+        return self._guarded(lambda: self._append(payloads, now_ms))
+
+    def read_after(self, seq: int, *, max_rows: int, max_bytes: int) -> list[Row]:
+        """The rows that follow `seq`, oldest first.
+
+        Args:
+            seq: Rows with higher numbers are returned; 0 for all.
+            max_rows: The most rows.
+            max_bytes: Stop once the payloads exceed this; at least one row comes.
+
+        Raises:
+            LogBrokenError: The file cannot be read now.
+        """
+        return self._guarded(lambda: self._read(seq, max_rows, max_bytes))
+
+    def truncate_through(self, seq: int) -> int:
+        """Forget every row up to and with `seq`, in small transactions.
+
+        Returns:
+            How many rows went.
+
+        Raises:
+            LogBrokenError: The file cannot be changed now; some may be gone.
+        """
+        return self._guarded(lambda: self._delete_where("seq <= ?", (seq,)))
+
+    def forget(self, writer: str, ranges: Iterable[tuple[int, int]]) -> int:
+        """Forget the rows of one writer in closed ranges of numbers.
+
+        Returns:
+            How many rows went.
+
+        Raises:
+            LogBrokenError: The file cannot be changed now; some may be gone.
+        """
+        clause = "seq BETWEEN ? AND ? AND writer = ?"
+        return sum(
+            self._guarded(lambda a=a, b=b: self._delete_where(clause, (a, b, writer)))  # type: ignore[misc]
+            for a, b in ranges
+        )
+
+    def oldest(self, writer: str | None = None) -> int:
+        """The lowest number held (of one writer), or the next to come if none is."""
+        return self._guarded(lambda: self._oldest(writer))
+
+    def last_seq(self) -> int:
+        """The highest number ever given."""
+        return self._guarded(self._last_seq)
+
+    def __len__(self) -> int:
+        """How many rows are held."""
+        return self._guarded(lambda: int(self._one("SELECT count(*) FROM rows") or 0))
+
+    def held_bytes(self) -> int:
+        """The bytes of the file's live pages, whoever wrote or deleted them."""
+        return self._guarded(self._held)
+
+    def oldest_at_ms(self) -> int:
+        """When the oldest row was booked, ms UTC; 0 when the log is empty."""
+        query = "SELECT at_ms FROM rows ORDER BY seq LIMIT 1"
+        return self._guarded(lambda: int(self._one(query) or 0))
+
+    def close(self) -> None:
+        """Close the file; calling it again does nothing."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+    def _guarded(self, action: Callable[[], T]) -> T:
+        """Run `action` on the open file and turn SQLite's errors into ours."""
+        with self._lock:
+            try:
+                return self._attempt(action)
+            except sqlite3.Error as error:
+                if not _is_corrupt(error):
+                    raise self._translated(error) from error
+            self._set_aside()
+            try:
+                return self._attempt(action)
+            except sqlite3.Error as error:
+                raise self._translated(error) from error
+
+    def _attempt(self, action: Callable[[], T]) -> T:
+        if self._db is None:
+            self._open()
+        return action()
+
+    def _translated(self, error: sqlite3.Error) -> LogFullError | LogBrokenError:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF == sqlite3.SQLITE_FULL:
+            return LogFullError(f"{self.path}: the disk is full")
+        if code & 0xFF == sqlite3.SQLITE_IOERR:
+            self.close()
+        return LogBrokenError(f"{self.path}: {error}")
+
+    def _open(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LogBrokenError(f"{self.path}: {error}") from error
+        db = sqlite3.connect(
+            self.path,
+            timeout=self._busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            self._prepare(db)
+        except sqlite3.Error:
+            db.close()
+            raise
+        self._db = db
+        self.writer_id = str(uuid.uuid4())
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA journal_size_limit = 16777216")
+        db.executescript(_SCHEMA)
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('file_id', ?)", (str(uuid.uuid4()),))
+        (self.file_id,) = db.execute("SELECT value FROM meta WHERE key = 'file_id'").fetchone()
+        (self._page_size,) = db.execute("PRAGMA page_size").fetchone()
+
+    def _set_aside(self) -> None:
+        """Rename the corrupt file out of the way; a later open makes a new one."""
+        self.close()
+        self.dropped["corrupt_file"] += 1
+        kept = sorted(self.path.parent.glob(f"{self.path.name}.corrupt-*[0-9]"))
+        for old in kept[: max(0, len(kept) - KEPT_CORRUPT_FILES + 1)]:
+            old.unlink(missing_ok=True)
+        number = int(kept[-1].name.rsplit("-", 1)[1]) + 1 if kept else 1
+        aside = self.path.with_name(f"{self.path.name}.corrupt-{number:04d}")
+        try:
+            self.path.replace(aside)
+            for suffix in ("-wal", "-shm"):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        except OSError as error:
+            raise LogBrokenError(f"{self.path}: {error}") from error
+        _log.error("log_set_aside file=%s kept_as=%s", self.path, aside.name)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        db = self._connection()
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._db is None:  # closed by another thread while this one waited
+            self._open()
+        db = self._db
+        if db is None:
+            raise LogBrokenError(f"{self.path}: closed")
+        return db
+
+    def _append(self, payloads: Sequence[bytes], now_ms: int) -> range:
+        if not payloads:
+            last = self._last_seq()
+            return range(last + 1, last + 1)
+        self._drop_aged(now_ms)
+        self._make_room(sum(map(len, payloads)) + ROW_OVERHEAD_BYTES * len(payloads))
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT INTO rows (writer, at_ms, payload) VALUES (?, ?, ?)",
+                ((self.writer_id, now_ms, payload) for payload in payloads),
+            )
+            row: tuple[int] = db.execute("SELECT seq FROM sqlite_sequence").fetchone()
+        return range(row[0] - len(payloads) + 1, row[0] + 1)
+
+    def _drop_aged(self, now_ms: int) -> None:
+        if self._max_age_ms:
+            limit = now_ms - self._max_age_ms
+            oldest = self._one("SELECT at_ms FROM rows ORDER BY seq LIMIT 1")
+            if oldest is not None and int(oldest) < limit:
+                self.dropped["age"] += self._delete_where("at_ms < ?", (limit,))
+
+    def _make_room(self, n_bytes: int) -> None:
+        while self._held() + n_bytes > self._max_bytes:
+            if self._when_full is WhenFull.REFUSE:
+                raise LogFullError(f"{self.path}: {self._max_bytes} bytes are held")
+            gone = self._delete_chunk("1", ())
+            if not gone:
+                raise LogFullError(f"{self.path}: {n_bytes} bytes do not fit")
+            self.dropped["bytes"] += gone
+
+    def _read(self, seq: int, max_rows: int, max_bytes: int) -> list[Row]:
+        query = "SELECT seq, writer, at_ms, payload FROM rows WHERE seq > ? ORDER BY seq LIMIT ?"
+        rows: list[Row] = []
+        size = 0
+        for row in map(Row._make, self._connection().execute(query, (seq, max_rows))):
+            size += len(row.payload)
+            if rows and size > max_bytes:
+                break
+            rows.append(row)
+        return rows
+
+    def _delete_where(self, clause: str, values: tuple[int | str, ...]) -> int:
+        total = 0
+        while gone := self._delete_chunk(clause, values):
+            total += gone
+            if gone < DELETE_CHUNK:
+                break
+        return total
+
+    def _delete_chunk(self, clause: str, values: tuple[int | str, ...]) -> int:
+        chosen = f"SELECT seq FROM rows WHERE {clause} ORDER BY seq LIMIT {DELETE_CHUNK}"  # noqa: S608 (both parts are this module's own constants)
+        with self._transaction() as db:
+            cursor = db.execute(f"DELETE FROM rows WHERE seq IN ({chosen})", values)  # noqa: S608 (as above)
+            db.execute(f"PRAGMA incremental_vacuum({DELETE_CHUNK})")
+        return int(cursor.rowcount)
+
+    def _held(self) -> int:
+        pages = int(self._one("PRAGMA page_count") or 0)
+        free = int(self._one("PRAGMA freelist_count") or 0)
+        return (pages - free) * self._page_size
+
+    def _oldest(self, writer: str | None) -> int:
+        where = "" if writer is None else " WHERE writer = ?"
+        values = () if writer is None else (writer,)
+        first = self._one(f"SELECT min(seq) FROM rows{where}", values)  # noqa: S608 (a constant)
+        return self._last_seq() + 1 if first is None else int(first)
+
+    def _last_seq(self) -> int:
+        return int(self._one("SELECT seq FROM sqlite_sequence") or 0)
+
+    def _one(self, query: str, values: tuple[int | str, ...] = ()) -> int | str | None:
+        row: tuple[int | str | None] | None
+        row = self._connection().execute(query, values).fetchone()
+        return None if row is None else row[0]
+
+
+def _is_corrupt(error: sqlite3.Error) -> bool:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in _CORRUPT

@@ -1,0 +1,258 @@
+"""What goes over MQTT: schemas, encoding, and validation of one message.
+
+Payloads are UTF-8 JSON; readings are columnar, so that a person can read them
+and numpy can eat them. Unknown fields are ignored; everything else that breaks
+a rule raises `DecodeError` with a reason of a closed set, and becomes a dead
+letter.
+"""
+
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from wattline.errors import DecodeError
+from wattline.quantities import quantity
+from wattline.topics import is_gateway_id
+
+T = TypeVar("T")
+
+VERSION: Final = 1
+MAX_PAYLOAD_BYTES: Final = 128 * 1024
+MAX_AHEAD_MS: Final = 24 * 3600 * 1000
+MIN_TIME_MS: Final = 946_684_800_000
+"""2000-01-01T00:00Z: an older time is a clock that was never set."""
+MAX_ID_LENGTH: Final = 128
+ID_PATTERN: Final = r"^[^\x00-\x20\x7f\\]([^\x00-\x1f\x7f\\]*[^\x00-\x20\x7f\\])?$"
+
+Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH, pattern=ID_PATTERN)]
+"""A site's or meter's id: printable, without blanks at its ends."""
+LogId = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
+TimeMs = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+Seq = Annotated[int, Meta(ge=1, le=2**62)]
+IntervalMs = Annotated[int, Meta(ge=0, le=366 * 24 * 3600 * 1000)]
+
+
+class Frame(msgspec.Struct, omit_defaults=True):
+    """The readings of one meter, column by column.
+
+    Attributes:
+        meter: The meter's id, unique on its site.
+        t: Times in integer milliseconds UTC.
+        q: Quantity name to its column; as long as `t`; None is missing.
+        interval_ms: The length of the interval when the frame holds amounts.
+    """
+
+    meter: Id
+    t: list[TimeMs]
+    q: dict[str, list[float | None]]
+    interval_ms: IntervalMs = 0
+
+
+class Batch(msgspec.Struct, kw_only=True):
+    """A readings payload: (`gateway`, `log`, `seq`) identifies it for ever.
+
+    Attributes:
+        oldest: The lowest sequence number of this log the gateway still holds.
+    """
+
+    v: int
+    gateway: str
+    site: Id
+    log: LogId
+    seq: Seq
+    oldest: int = 0
+    frames: list[Frame]
+
+
+class Head(msgspec.Struct, kw_only=True):
+    """What ingest reads of a batch or events payload, without its frames."""
+
+    v: int
+    gateway: str
+    site: Id
+    log: LogId
+    seq: Seq
+    oldest: int = 0
+
+
+class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One anomaly or meter event.
+
+    Attributes:
+        kind: `anomaly`, or what happened to a meter (`meter_silent`, ...).
+        t: The start of the judged interval, or the instant, in ms UTC.
+        score: 0..1, high is anomalous.
+        reason: Which quantity or rule spoke, for a person.
+    """
+
+    kind: LogId
+    meter: Id
+    t: TimeMs
+    interval_ms: IntervalMs = 0
+    detector: str = ""
+    score: float = 0.0
+    threshold: float = 0.0
+    reason: str = ""
+
+
+class Events(msgspec.Struct, kw_only=True):
+    """An events payload, from an outbox of its own."""
+
+    v: int
+    gateway: str
+    site: Id
+    log: LogId
+    seq: Seq
+    oldest: int = 0
+    events: list[Event]
+
+
+class MeterInfo(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a birth says about one meter."""
+
+    id: str
+    kind: str
+    unit: str = ""
+    role: str = "main"
+
+
+class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Birth (`online`), and as the Will or the goodbye, death (`offline`).
+
+    Attributes:
+        session: The same number in a birth and in its death.
+        reason: `will` for the broker's word, `shutdown` for our own goodbye.
+    """
+
+    v: int
+    gateway: str
+    site: str
+    state: str
+    session: int
+    t: int = 0
+    reason: str = ""
+    versions: dict[str, str] = {}
+    meters: list[MeterInfo] = []
+    model: str = ""
+    logs: list[str] = []
+    outbox: dict[str, float] = {}
+
+
+class Ack(msgspec.Struct, kw_only=True):
+    """Which batches are safe in the cloud's journal: closed ranges of one log."""
+
+    log: str
+    seqs: list[tuple[int, int]]
+
+
+_BATCH: Final = msgspec.json.Decoder(Batch)
+_HEAD: Final = msgspec.json.Decoder(Head)
+_EVENTS: Final = msgspec.json.Decoder(Events)
+_STATUS: Final = msgspec.json.Decoder(Status)
+_ACK: Final = msgspec.json.Decoder(Ack)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def encode(message: Batch | Events | Status | Ack) -> bytes:
+    """The UTF-8 JSON of a message."""
+    return _ENCODER.encode(message)
+
+
+def decode_batch(payload: bytes, topic_gateway: str) -> Batch:
+    """Decode a readings payload and check all but its times.
+
+    Args:
+        payload: The MQTT payload.
+        topic_gateway: The gateway that the topic names.
+
+    Raises:
+        DecodeError: `too_large`, `bad_json`, `bad_schema`, `bad_version`,
+            `foreign_gateway`, `unequal_lengths` or `unknown_quantity`.
+    """
+    batch = _decode(_BATCH, payload)
+    _check_head(batch, topic_gateway)
+    for frame in batch.frames:
+        _check_frame(frame)
+    return batch
+
+
+def decode_head(payload: bytes, topic_gateway: str) -> Head:
+    """Decode only what identifies a readings or events payload.
+
+    Raises:
+        DecodeError: As `decode_batch`, but for what only frames can break.
+    """
+    head = _decode(_HEAD, payload)
+    _check_head(head, topic_gateway)
+    return head
+
+
+def decode_events(payload: bytes, topic_gateway: str) -> Events:
+    """Decode an events payload.
+
+    Raises:
+        DecodeError: As `decode_batch`.
+    """
+    events = _decode(_EVENTS, payload)
+    _check_head(events, topic_gateway)
+    return events
+
+
+def decode_status(payload: bytes, topic_gateway: str) -> Status:
+    """Decode a birth or death.
+
+    Raises:
+        DecodeError: As `decode_batch`.
+    """
+    status = _decode(_STATUS, payload)
+    if status.v != VERSION:
+        raise DecodeError("bad_version", str(status.v))
+    if status.gateway != topic_gateway:
+        raise DecodeError("foreign_gateway", status.gateway[:MAX_ID_LENGTH])
+    return status
+
+
+def decode_ack(payload: bytes) -> Ack:
+    """Decode an acknowledgement.
+
+    Raises:
+        DecodeError: `too_large`, `bad_json` or `bad_schema`.
+    """
+    return _decode(_ACK, payload)
+
+
+def time_problem(t_ms: int, received_ms: int) -> str:
+    """Why a reading's time cannot be believed: a reason, or "" when it can."""
+    if t_ms < MIN_TIME_MS:
+        return "time_too_old"
+    if t_ms > received_ms + MAX_AHEAD_MS:
+        return "time_in_future"
+    return ""
+
+
+def _decode(decoder: msgspec.json.Decoder[T], payload: bytes) -> T:
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise DecodeError("too_large", f"{len(payload)} bytes")
+    try:
+        return decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        raise DecodeError("bad_schema", str(error)) from None
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise DecodeError("bad_json", str(error)) from None
+
+
+def _check_head(head: Batch | Events | Head, topic_gateway: str) -> None:
+    if head.v != VERSION:
+        raise DecodeError("bad_version", str(head.v))
+    if head.gateway != topic_gateway or not is_gateway_id(head.gateway):
+        raise DecodeError("foreign_gateway", head.gateway[:MAX_ID_LENGTH])
+
+
+def _check_frame(frame: Frame) -> None:
+    n = len(frame.t)
+    for name, column in frame.q.items():
+        if len(column) != n:
+            detail = f"{frame.meter}: {len(column)} of {name} at {n} times"
+            raise DecodeError("unequal_lengths", detail)
+        quantity(name)
