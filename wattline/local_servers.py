@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -74,7 +75,7 @@ def find_program(name: str, package: str) -> Path:
     return Path(found)
 
 
-class LocalServer:
+class LocalServer(ABC):
     """One server process; `with` starts it and stops it.
 
     Subclasses say what to run and when it is ready. Not safe to share between threads.
@@ -153,9 +154,9 @@ class LocalServer:
         """Return what the server has printed in all its lives."""
         return (self.directory / "server.log").read_text(errors="replace")
 
+    @abstractmethod
     def _arguments(self) -> Sequence[str]:
         """Write the configuration and return the command line without the program."""
-        raise NotImplementedError
 
     def _answers(self) -> bool:
         """Tell whether the server can be used now."""
