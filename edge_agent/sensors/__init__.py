@@ -1,0 +1,1 @@
+"""The sensors: one module for each kind of meter connection."""
