@@ -4,7 +4,7 @@ import logging
 import termios
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
@@ -102,13 +102,19 @@ class TelegramReadings:
 class DsmrSensor:
     """A `Sensor` over pyserial.
 
+    Args:
+        meter_id: Id of the electricity meter.
+        options: The port and what to make of it.
+        elapsed_s: A clock that never jumps, in seconds; only differences count.
+
     Attributes:
         rejected: Telegrams that were dropped, by reason, since it was made.
     """
 
-    def __init__(self, meter_id: str, options: DsmrOptions) -> None:
+    def __init__(self, meter_id: str, options: DsmrOptions, *, elapsed_s: Callable[[], float] = time.monotonic) -> None:
         self._meter_id = meter_id
         self._options = options
+        self._elapsed_s = elapsed_s
         self._readings = TelegramReadings(meter_id, options)
         self._port: serial.Serial | None = None
         self._framer = P1Framer()
@@ -128,21 +134,22 @@ class DsmrSensor:
                 timeout=_WAIT_S,
                 exclusive=True,
             )
+            # Device files are flushed by opening them; connections to a P1 bridge are not.
             self._port.reset_input_buffer()
         except (OSError, ValueError, termios.error) as error:
             self.close()
             raise SensorError(f"{self._options.port}: {error}") from error
         self._framer = P1Framer()
-        self._alive_s = time.monotonic()
+        self._alive_s = self._elapsed_s()
 
     def read(self, timeout_s: float) -> Sequence[Reading]:
         """Wait for a telegram; see `edge_agent.ports.Sensor`."""
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = self._elapsed_s() + timeout_s
         while True:
             readings = self._decoded(self._receive())
             if readings:
                 return readings
-            now_s = time.monotonic()
+            now_s = self._elapsed_s()
             if now_s - self._alive_s > self._options.stale_after.seconds:
                 raise SensorError(self._staleness())
             if now_s >= deadline_s:
@@ -174,7 +181,7 @@ class DsmrSensor:
             except TelegramError as error:
                 self._reject(error)
                 continue
-            self._alive_s = time.monotonic()
+            self._alive_s = self._elapsed_s()
             readings += self._readings.of(telegram, arrived_ms=time.time_ns() // 1_000_000)
         return readings
 

@@ -51,7 +51,7 @@ def read_until(sensor: Sensor, count: int) -> list[Reading]:
     readings: list[Reading] = []
     deadline_s = time.monotonic() + DEADLINE_S
     while len(readings) < count and time.monotonic() < deadline_s:
-        readings += sensor.read(timeout_s=0.2)
+        readings += sensor.read(timeout_s=0.0)
     return readings
 
 
@@ -243,11 +243,35 @@ def test_an_unplugged_line_is_a_sensor_error(serial_pair: SerialPair, make_senso
         read_until(sensor, 1)
 
 
-def test_a_silent_meter_is_a_sensor_error_after_a_while(serial_pair: SerialPair, make_sensor: MakeSensor) -> None:
-    sensor = make_sensor({"stale_after": "300ms"})
-    serial_pair.write(V5.replace(b"01.234", b"01.235"))
-    with pytest.raises(SensorError, match=r"no valid telegram for 0\.3 s"):
-        read_until(sensor, 1)
+def test_a_meter_silent_for_too_long_is_a_sensor_error(serial_pair: SerialPair) -> None:
+    now_s = 1000.0
+    sensor = DsmrSensor("house", DsmrOptions(serial_pair.device), elapsed_s=lambda: now_s)
+    sensor.open()
+    try:
+        now_s += 59
+        serial_pair.write(V5.replace(b"01.234", b"01.235") + V5)
+        assert len(read_until(sensor, 1)) == 1
+        now_s += 59
+        assert list(sensor.read(timeout_s=0.0)) == []
+        now_s += 2
+        with pytest.raises(SensorError, match=r"no valid telegram for 60 s \(1 crc, 0 bytes dropped\)"):
+            sensor.read(timeout_s=0.0)
+    finally:
+        sensor.close()
+
+
+def test_opening_again_starts_the_wait_again(serial_pair: SerialPair) -> None:
+    now_s = 1000.0
+    sensor = DsmrSensor("house", DsmrOptions(serial_pair.device), elapsed_s=lambda: now_s)
+    sensor.open()
+    try:
+        now_s += 61
+        with pytest.raises(SensorError, match="none rejected"):
+            sensor.read(timeout_s=0.0)
+        sensor.open()
+        assert list(sensor.read(timeout_s=0.0)) == []
+    finally:
+        sensor.close()
 
 
 def test_a_closed_sensor_can_be_opened_again(serial_pair: SerialPair, make_sensor: MakeSensor) -> None:
