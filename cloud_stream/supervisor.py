@@ -1,0 +1,196 @@
+"""`wattline cloud run`: keeps ingest and the cluster of flow processes alive.
+
+Ingest is restarted alone, the flow only as a whole: a Bytewax cluster does not survive the loss of a member. A flow
+that runs but does not commit while the journal holds rows is restarted too.
+"""
+
+import fcntl
+import json
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from cloud_stream.backoff import Backoff
+from cloud_stream.children import FIRST_RESTART_S, LONGEST_RESTART_S, WRONG_CONFIG, Group
+from cloud_stream.config import CloudConfig
+from cloud_stream.errors import CloudError
+from cloud_stream.journal import Journal
+from cloud_stream.metrics import lag_rows
+from wattline.errors import LogError
+from wattline.local_servers import LOOPBACK, free_port
+
+_log: Final = logging.getLogger("cloud_stream.supervisor")
+TICK_S: Final = 0.2
+LOOK_S: Final = 2.0
+STOP_S: Final = 30.0
+MOST_PATIENCE: Final = 16
+"""After restarts that did not help, a stall may last this many times longer."""
+
+
+class StallWatch:
+    """Decides when a flow that does not commit is stalled; patience doubles while restarts do not help."""
+
+    def __init__(self, limit_ms: int) -> None:
+        self._limit_ms = limit_ms
+        self._patience = 1
+        self._seen_ms = 0
+
+    def stalled(self, committed_ms: int, started_ms: int, now_ms: int) -> bool:
+        """Whether the last commit is too long ago.
+
+        Args:
+            committed_ms: The oldest of the processes' last commits, ms UTC; 0 when one never committed.
+            started_ms: When the cluster was started, ms UTC.
+            now_ms: ms UTC.
+        """
+        if committed_ms > self._seen_ms:
+            self._seen_ms = committed_ms
+            self._patience = 1
+        return now_ms - max(committed_ms, started_ms) >= self._limit_ms * self._patience
+
+    def note_restart(self) -> None:
+        """Take note that the cluster was restarted for a stall."""
+        self._patience = min(MOST_PATIENCE, 2 * self._patience)
+
+
+class Supervisor:
+    """Runs the groups until told to stop.
+
+    Args:
+        config: Of the cloud.
+        ingest: The ingest process.
+        flow: The flow's cluster.
+    """
+
+    def __init__(self, config: CloudConfig, ingest: Group, flow: Group) -> None:
+        self._config = config
+        self._flow = flow
+        self._groups = (ingest, flow)
+        self._watch = StallWatch(config.flow.stalled_after)
+        self._look_at_s = 0.0
+
+    def run(self, stopping: threading.Event) -> int:
+        """Keep the groups alive until `stopping` is set.
+
+        Returns:
+            0; or 2 when a child says at its first start that the configuration is wrong.
+        """
+        try:
+            while not stopping.wait(TICK_S):
+                for group in self._groups:
+                    group.tick(time.monotonic())
+                if any(group.hopeless for group in self._groups):
+                    return WRONG_CONFIG
+                self._look_for_stall(time.monotonic())
+        finally:
+            for group in self._groups:
+                group.terminate()
+            deadline = time.monotonic() + STOP_S
+            for group in self._groups:
+                group.end(max(0.0, deadline - time.monotonic()))
+        return 0
+
+    def _look_for_stall(self, now_s: float) -> None:
+        if now_s < self._look_at_s or not self._flow.pids:
+            return
+        self._look_at_s = now_s + LOOK_S
+        now_ms = time.time_ns() // 1_000_000
+        started_ms = now_ms - round((now_s - self._flow.started_s) * 1000)
+        flow = self._config.flow
+        committed_ms = last_commit_ms(flow.recovery_dir, flow.processes)
+        if self._watch.stalled(committed_ms, started_ms, now_ms) and waiting_rows(self._config):
+            self._watch.note_restart()
+            self._flow.restart(now_s, f"reason=no_commit age_s={(now_ms - max(committed_ms, started_ms)) / 1000:.0f}")
+
+
+def supervise(config_path: Path, config: CloudConfig) -> int:
+    """Run ingest and flow as children of this process until SIGTERM or SIGINT.
+
+    Args:
+        config_path: The file that the children read.
+        config: The same file, read.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        CloudError: Another supervisor uses the same recovery folder.
+    """
+    command = [sys.executable, "-m", "wattline", "cloud"]
+    file = ["-c", str(config_path)]
+    ingest = Group("ingest", lambda: [[*command, "ingest", *file]], _backoff())
+    flow = Group("flow", lambda: flow_commands([*command, "flow", *file], config.flow.processes), _backoff())
+    stopping = threading.Event()
+    with _alone(config.flow.recovery_dir), _set_by_signals(stopping):
+        return Supervisor(config, ingest, flow).run(stopping)
+
+
+def flow_commands(command: Sequence[str], processes: int) -> list[list[str]]:
+    """The argument lists of one start of the cluster, on loopback ports that are free now."""
+    if processes == 1:
+        return [[*command, "--process-id", "0"]]
+    ports: set[int] = set()
+    while len(ports) < processes:
+        ports.add(free_port())
+    addresses = ",".join(f"{LOOPBACK}:{port}" for port in sorted(ports))
+    return [[*command, "--process-id", str(i), "--addresses", addresses] for i in range(processes)]
+
+
+def last_commit_ms(recovery_dir: Path, processes: int) -> int:
+    """The oldest of the processes' last commits, ms UTC; 0 when one has left no word of any."""
+    return min(_commit_ms(recovery_dir / f"commit-{i}.json") for i in range(processes))
+
+
+def waiting_rows(config: CloudConfig) -> int:
+    """How many rows the journal holds; 0 also when it cannot be read, which no restart would help."""
+    journal = config.journal
+    try:
+        folder = Journal(journal.dir, partitions=journal.partitions, max_bytes=journal.max_bytes)
+        rows = 0
+        for number in range(journal.partitions):
+            with closing(folder.open_partition(number)) as log:
+                rows += lag_rows(log)
+    except LogError:
+        return 0
+    return rows
+
+
+def _commit_ms(file: Path) -> int:
+    try:
+        at_ms = json.loads(file.read_bytes())["at_ms"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    return at_ms if isinstance(at_ms, int) else 0
+
+
+def _backoff() -> Backoff:
+    return Backoff(FIRST_RESTART_S, LONGEST_RESTART_S)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: two clusters on the same snapshots would destroy them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "supervisor.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CloudError(f"{folder}: another `wattline cloud run` uses this folder") from None
+        yield
+
+
+@contextmanager
+def _set_by_signals(event: threading.Event) -> Iterator[None]:
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: event.set()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
