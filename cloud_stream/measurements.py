@@ -1,0 +1,96 @@
+"""The measurements of the store: their tags, and what a point must be like.
+
+The rules are the narrowest that every store can keep, so that a point that one
+store takes is taken by all.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from cloud_stream.records import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One measurement: what its points are told apart by, besides their time.
+
+    Attributes:
+        tags: In the order in which stores write them.
+        integers: Fields kept as 64-bit integers. Every other number is a
+            float, whatever Python type a point has it in: stores tie a field
+            to the type that it had first.
+    """
+
+    name: str
+    tags: tuple[str, ...]
+    integers: frozenset[str] = frozenset()
+
+
+FieldValue = float | int | str | bool
+
+READING: Final = "reading"
+USAGE: Final = "usage"
+FLOW_MARK: Final = "flow_mark"
+INTERVAL_FIELD: Final = "interval_ms"
+"""The field of `reading` that holds the interval of the row's amounts."""
+
+MEASUREMENTS: Final[Mapping[str, Measurement]] = {
+    measurement.name: measurement
+    for measurement in (
+        Measurement(READING, ("site", "gateway", "meter"), frozenset({INTERVAL_FIELD})),
+        Measurement(USAGE, ("level", "site", "meter", "window")),
+        Measurement("forecast", ("level", "site", "meter", "lead")),
+        Measurement("anomaly", ("site", "gateway", "meter", "detector")),
+        Measurement("alert", ("rule", "severity", "level", "site", "meter")),
+        Measurement("gateway", ("gateway",)),
+        Measurement(FLOW_MARK, ("shard",), frozenset({"number"})),
+    )
+}
+
+MAX_TAG_LENGTH: Final = 256
+MAX_TEXT_LENGTH: Final = 4096
+_FORBIDDEN_IN_TAG: Final = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
+_FORBIDDEN_IN_TEXT: Final = re.compile(r"[\x00\ud800-\udfff]")
+_FIELD_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,127}")
+_RESERVED: Final = frozenset({"time", "t_ms"})
+
+
+@lru_cache(maxsize=1 << 17)
+def is_tag_value(value: str) -> bool:
+    """Whether every store can keep `value` as a tag.
+
+    A backslash is forbidden because the line protocol cannot write one at the
+    end of a tag, a control character because it cannot write a line feed.
+    """
+    return len(value) <= MAX_TAG_LENGTH and _FORBIDDEN_IN_TAG.search(value) is None
+
+
+@lru_cache(maxsize=1 << 14)
+def is_field_name(measurement: str, name: str) -> bool:
+    """Whether every store can keep a field of that name."""
+    taken = name in _RESERVED or name in MEASUREMENTS[measurement].tags
+    return not taken and _FIELD_NAME.fullmatch(name) is not None
+
+
+def problem(point: Point) -> str:
+    """Why no store can keep a point: a reason, or "" when it can be kept."""
+    measurement = MEASUREMENTS.get(point.measurement)
+    if measurement is None:
+        return "unknown_measurement"
+    if not all(name in measurement.tags and is_tag_value(value) for name, value in point.tags.items()):
+        return "bad_tag"
+    if not point.fields or not all(is_field_name(point.measurement, name) for name in point.fields):
+        return "bad_field"
+    if not all(map(_is_value, point.fields.values())):
+        return "bad_value"
+    return ""
+
+
+def _is_value(value: FieldValue) -> bool:
+    if isinstance(value, str):
+        return len(value) <= MAX_TEXT_LENGTH and _FORBIDDEN_IN_TEXT.search(value) is None
+    return math.isfinite(value)

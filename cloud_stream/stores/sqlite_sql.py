@@ -1,0 +1,100 @@
+"""The SQL of the SQLite store: tables and statements.
+
+Names that go into statements are measurements, tags and fields: the first two
+are constants, and `measurements.is_field_name` admits only letters, digits and
+underscores.
+"""
+
+# ruff: noqa: S608 - see above
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from cloud_stream.measurements import FLOW_MARK, INTERVAL_FIELD, MEASUREMENTS, READING, USAGE
+
+_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    # A meter's rows in time, whichever gateway they came through.
+    READING: ("site", "meter", "t_ms", "gateway"),
+    # A site's meters in time.
+    USAGE: ("level", "window", "site", "t_ms", "meter"),
+}
+"""The order of rows in the file, where it is not tags and then time."""
+
+
+def _table(name: str) -> str:
+    tags = MEASUREMENTS[name].tags
+    columns = ", ".join(f'"{tag}" TEXT NOT NULL' for tag in tags)
+    key = ", ".join(f'"{column}"' for column in _KEYS.get(name, (*tags, "t_ms")))
+    interval = f', "{INTERVAL_FIELD}"' if name == READING else ""
+    mark = ', "incarnation", "number"' if name == FLOW_MARK else ""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {name} "
+        f"({columns}, t_ms INTEGER NOT NULL{interval}{mark}, PRIMARY KEY ({key})) WITHOUT ROWID"
+    )
+
+
+SCHEMA: Final = (
+    *map(_table, MEASUREMENTS),
+    # Which quantities a meter ever had: a search for one that it never had would read all its rows.
+    """
+    CREATE TABLE IF NOT EXISTS series
+    (site TEXT, meter TEXT, quantity TEXT, PRIMARY KEY (site, meter, quantity)) WITHOUT ROWID
+    """,
+    """
+    CREATE VIEW IF NOT EXISTS reading_utc AS SELECT
+    strftime('%Y-%m-%dT%H:%M:%S', t_ms / 1000, 'unixepoch') || printf('.%03dZ', t_ms % 1000) AS utc, *
+    FROM reading
+    """,
+)
+
+METERS: Final = "SELECT DISTINCT site, meter FROM series"
+SERIES_OF_METER: Final = "SELECT quantity FROM series WHERE site = ? AND meter = ?"
+ADD_SERIES: Final = "INSERT OR IGNORE INTO series VALUES (?, ?, ?)"
+NEWEST_MARK: Final = f"SELECT incarnation, number FROM {FLOW_MARK} WHERE shard = ? ORDER BY t_ms DESC LIMIT 1"
+PRUNE_MARKS: Final = f"DELETE FROM {FLOW_MARK} WHERE t_ms < ?"
+PRUNE_READINGS: Final = f"""
+DELETE FROM {READING} WHERE (site, meter, t_ms, gateway) IN
+(SELECT site, meter, t_ms, gateway FROM {READING} WHERE site = ? AND meter = ? AND t_ms < ? LIMIT ?)
+"""
+
+
+@lru_cache(maxsize=1024)
+def upsert(measurement: str, fields: tuple[str, ...]) -> str:
+    """Insert tags, time and `fields`; of a row that is there, replace these fields alone."""
+    columns = ", ".join(f'"{name}"' for name in (*MEASUREMENTS[measurement].tags, "t_ms", *fields))
+    places = ", ".join("?" * (len(MEASUREMENTS[measurement].tags) + 1 + len(fields)))
+    replaced = ", ".join(f'"{name}" = excluded."{name}"' for name in fields)
+    key = ", ".join(f'"{name}"' for name in (*MEASUREMENTS[measurement].tags, "t_ms"))
+    return f"INSERT INTO {measurement} ({columns}) VALUES ({places}) ON CONFLICT ({key}) DO UPDATE SET {replaced}"
+
+
+def select_readings(quantities: Sequence[str]) -> str:
+    """Rows of (gateway, time, interval, quantities...) of a meter in [start, end)."""
+    columns = ", ".join(f'"{name}"' for name in quantities)
+    return (
+        f"SELECT gateway, t_ms, {INTERVAL_FIELD}, {columns} FROM {READING} "
+        "WHERE site = ? AND meter = ? AND t_ms >= ? AND t_ms < ?"
+    )
+
+
+def before(quantity: str) -> str:
+    """The rows at the newest time before `:border` that has the quantity."""
+    return _border(quantity, "<", "DESC")
+
+
+def after(quantity: str) -> str:
+    """The rows at the oldest time from `:border` on that has the quantity."""
+    return _border(quantity, ">=", "ASC")
+
+
+def _border(quantity: str, side: str, order: str) -> str:
+    source = f'FROM {READING} WHERE site = :site AND meter = :meter AND "{quantity}" IS NOT NULL'
+    nearest = f"SELECT t_ms {source} AND t_ms {side} :border ORDER BY t_ms {order} LIMIT 1"
+    return f'SELECT gateway, t_ms, {INTERVAL_FIELD}, "{quantity}" {source} AND t_ms = ({nearest})'
+
+
+def select_points(measurement: str, tags: Mapping[str, str]) -> str:
+    """The points that carry `tags` (their values are the first parameters), with times in [start, end)."""
+    terms = [*(f'"{name}" = ?' for name in tags), "t_ms >= ?", "t_ms < ?"]
+    return f"SELECT * FROM {measurement} WHERE {' AND '.join(terms)} ORDER BY t_ms"

@@ -1,0 +1,278 @@
+"""What every store does, on real databases: the `Store` port as a specification."""
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cloud_stream.measurements import MAX_TAG_LENGTH, MAX_TEXT_LENGTH
+from cloud_stream.ports import Series, Store
+from cloud_stream.records import Point
+from tests.cloud_stream.stores.columns import NAN, NOW_MS, frames, readings
+
+MINUTE_MS = 60_000
+T = [NOW_MS + i * MINUTE_MS for i in range(-10, 0)]
+DAY_MS = 86_400_000
+
+
+def listed(series: Series) -> list[tuple[int, float]]:
+    return list(zip(series.t_ms.tolist(), series.values.tolist(), strict=True))
+
+
+def usage(start_ms: int, fields: dict[str, float], **tags: str) -> Point:
+    given_tags = {"level": "meter", "site": "house-1", "meter": "m1", "window": "5m"} | tags
+    return Point("usage", given_tags, start_ms, fields)
+
+
+def test_preparing_again_changes_nothing(store: Store) -> None:
+    store.write([readings({"power_w": [1.0]}, T[:1])], [])
+    store.prepare()
+    assert listed(store.readings("house-1", "m1", T[0], T[1])["power_w"]) == [(T[0], 1.0)]
+
+
+def test_an_empty_store_answers_with_nothing(store: Store) -> None:
+    assert store.readings("house-1", "m1", T[0], T[9]) == {}
+    assert list(store.usage({"level": "meter"}, T[0], T[9])) == []
+    assert store.mark("shard-00") == ("", 0)
+
+
+def test_writing_nothing_is_fine(store: Store) -> None:
+    assert store.write([], []) == []
+    assert store.write([readings({"power_w": []}, [])], []) == []
+    assert store.write([readings({"power_w": [NAN]}, T[:1])], []) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        pytest.param(3, 5, [2, 3, 4, 5], id="one beyond each border"),
+        pytest.param(0, 10, list(range(10)), id="all there is"),
+        pytest.param(4, 4, [3, 4], id="an empty range still has borders"),
+    ],
+)
+def test_readings_come_with_their_neighbours(store: Store, start: int, end: int, expected: list[int]) -> None:
+    store.write([readings({"power_w": [float(i) for i in range(10)]}, T)], [])
+    end_ms = T[end] if end < len(T) else T[-1] + 1
+    found = store.readings("house-1", "m1", T[start], end_ms)
+    assert listed(found["power_w"]) == [(T[i], float(i)) for i in expected]
+
+
+def test_neighbours_are_found_however_far_away_each_for_its_quantity(store: Store) -> None:
+    far_ms = T[0] - 300 * DAY_MS
+    store.write(
+        [
+            readings({"gas_m3": [7.0]}, [far_ms], gateway="gw-old"),
+            readings({"power_w": [1.0, 2.0, 3.0]}, T[4:7]),
+            readings({"gas_m3": [9.0], "power_w": [NAN]}, T[9:10]),
+        ],
+        [],
+    )
+    found = store.readings("house-1", "m1", T[5], T[6])
+    assert {name: listed(series) for name, series in found.items()} == {
+        "power_w": [(T[4], 1.0), (T[5], 2.0), (T[6], 3.0)],
+        "gas_m3": [(far_ms, 7.0), (T[9], 9.0)],
+    }
+
+
+def test_missing_values_are_left_out(store: Store) -> None:
+    store.write([readings({"power_w": [1.0, NAN, 3.0], "energy_import_kwh": [NAN, NAN, 5.0]}, T[:3])], [])
+    found = store.readings("house-1", "m1", T[0], T[9])
+    assert listed(found["power_w"]) == [(T[0], 1.0), (T[2], 3.0)]
+    assert listed(found["energy_import_kwh"]) == [(T[2], 5.0)]
+
+
+def test_a_repeated_row_replaces_the_quantities_that_it_has(store: Store) -> None:
+    store.write([readings({"power_w": [1.0], "gas_m3": [2.0]}, T[:1])], [])
+    store.write([readings({"power_w": [5.0], "gas_m3": [NAN]}, T[:1])], [])
+    found = store.readings("house-1", "m1", T[0], T[1])
+    assert {name: listed(series) for name, series in found.items()} == {
+        "power_w": [(T[0], 5.0)],
+        "gas_m3": [(T[0], 2.0)],
+    }
+
+
+def test_of_equal_rows_in_one_write_the_later_stays(store: Store) -> None:
+    store.write([readings({"power_w": [1.0, 2.0]}, [T[0], T[0]]), readings({"power_w": [3.0]}, T[:1])], [])
+    assert listed(store.readings("house-1", "m1", T[0], T[1])["power_w"]) == [(T[0], 3.0)]
+
+
+def test_gateways_of_a_meter_are_merged_and_the_first_by_name_is_believed(store: Store) -> None:
+    store.write(
+        [
+            readings({"power_w": [10.0, 20.0, 30.0]}, T[1:4], gateway="gw-b"),
+            readings({"power_w": [1.0, 2.0, 3.0]}, [T[0], T[2], T[3]], gateway="gw-a"),
+        ],
+        [],
+    )
+    found = store.readings("house-1", "m1", T[1], T[3])
+    assert listed(found["power_w"]) == [(T[0], 1.0), (T[1], 10.0), (T[2], 2.0), (T[3], 3.0)]
+
+
+def test_meters_and_sites_are_kept_apart(store: Store) -> None:
+    heads = [("house-1", "gw-1", "m1", 1), ("house-1", "gw-1", "m2", 2), ("house-2", "gw-1", "m1", 1)]
+    heads.append(("house-1", "gw-1", "m1", 1))
+    store.write([frames({"power_w": [1, 2, 3, 4, 5]}, [T[0], T[0], T[1], T[0], T[1]], heads)], [])
+    assert listed(store.readings("house-1", "m1", T[0], T[2])["power_w"]) == [(T[0], 1.0), (T[1], 5.0)]
+    assert listed(store.readings("house-1", "m2", T[0], T[2])["power_w"]) == [(T[0], 2.0), (T[1], 3.0)]
+    assert listed(store.readings("house-2", "m1", T[0], T[2])["power_w"]) == [(T[0], 4.0)]
+
+
+@pytest.mark.parametrize("start", [0, 1], ids=["in the range", "beyond its border"])
+def test_amounts_keep_their_interval(store: Store, start: int) -> None:
+    store.write(
+        [
+            readings({"energy_kwh": [0.5]}, T[:1], interval_ms=1_800_000),
+            readings({"power_w": [500.0]}, T[:1]),
+        ],
+        [],
+    )
+    found = store.readings("house-1", "m1", T[start], T[9])
+    assert (found["energy_kwh"].interval_ms, found["power_w"].interval_ms) == (1_800_000, 0)
+
+
+def test_the_newest_interval_is_told(store: Store) -> None:
+    store.write([readings({"energy_kwh": [0.5]}, T[:1], interval_ms=1_800_000)], [])
+    store.write([readings({"energy_kwh": [0.5]}, T[1:2], interval_ms=900_000)], [])
+    assert store.readings("house-1", "m1", T[0], T[9])["energy_kwh"].interval_ms == 900_000
+
+
+def test_more_rows_than_one_request_holds(store: Store) -> None:
+    count = 50_001
+    t_ms = [T[0] - i * 1000 for i in range(count)]
+    assert store.write([readings({"power_w": [float(i) for i in range(count)]}, t_ms)], []) == []
+    found = store.readings("house-1", "m1", t_ms[-1], T[1])["power_w"]
+    assert listed(found) == [(t, float(i)) for i, t in reversed(list(enumerate(t_ms)))]
+
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+PRINTABLE = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\\")
+TAGS = st.text(PRINTABLE, min_size=1, max_size=40)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
+REAL_SERVER = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@REAL_SERVER
+@given(values=st.lists(FLOATS, min_size=1, max_size=20), meter=TAGS)
+def test_numbers_and_names_come_back_as_they_went(store: Store, values: list[float], meter: str) -> None:
+    t_ms = [T[0] + i for i in range(len(values))]
+    assert store.write([readings({"power_w": values}, t_ms, meter=meter, site=f"of {meter}")], []) == []
+    found = store.readings(f"of {meter}", meter, T[0], T[0] + len(values))["power_w"]
+    assert [value.hex() for value in found.values[: len(values)].tolist()] == [value.hex() for value in values]
+
+
+@REAL_SERVER
+@given(meter=TAGS, number=FLOATS, text=TEXTS, flag=st.booleans())
+def test_points_come_back_as_they_went(store: Store, meter: str, number: float, text: str, flag: bool) -> None:  # noqa: FBT001 - hypothesis passes by name
+    point = Point(
+        "usage",
+        {"level": "meter", "site": "s", "meter": meter, "window": "5m"},
+        T[0],
+        {"energy_kwh": number, "note": text, "complete": flag},
+    )
+    assert store.write([], [point]) == []
+    assert list(store.usage({"meter": meter, "level": "meter"}, T[0], T[1])) == [point]
+
+
+def test_whole_numbers_are_floats_whichever_came_first(store: Store) -> None:
+    assert store.write([], [usage(T[0], {"power_w_n": 3}), usage(T[1], {"power_w_n": 3.5})]) == []
+    assert [point.fields for point in store.usage({"meter": "m1"}, T[0], T[2])] == [
+        {"power_w_n": 3.0},
+        {"power_w_n": 3.5},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        pytest.param({"level": "meter", "site": "house-1", "meter": "m1", "window": "5m"}, ["m1@0", "m1@1"], id="all"),
+        pytest.param({"level": "meter", "site": "house-1"}, ["m1@0", "m2@0", "m1@1"], id="a site's meters, by time"),
+        pytest.param({"level": "site", "meter": ""}, ["@0"], id="an absent tag is the empty one"),
+        pytest.param({"level": "fleet"}, [], id="nobody"),
+        pytest.param({}, ["@0", "m1@0", "m2@0", "m1@1"], id="everything"),
+    ],
+)
+def test_usage_by_tags(store: Store, tags: dict[str, str], expected: Sequence[str]) -> None:
+    store.write(
+        [],
+        [
+            usage(T[1], {"energy_kwh": 2.0}),
+            usage(T[0], {"energy_kwh": 1.0}),
+            usage(T[0], {"energy_kwh": 3.0}, meter="m2"),
+            usage(T[0], {"energy_kwh": 4.0}, level="site", meter=""),
+            usage(T[2], {"energy_kwh": 9.0}),
+        ],
+    )
+    found = store.usage(tags, T[0], T[2])
+    assert [point.t_ms for point in found] == sorted(point.t_ms for point in found)
+    names = [f"{point.tags['meter']}@{T.index(point.t_ms)}" for point in found]
+    assert sorted(names) == sorted(expected)
+
+
+def test_a_repeated_point_replaces_the_fields_that_it_has(store: Store) -> None:
+    store.write([], [usage(T[0], {"energy_kwh": 1.0, "power_w_mean": 5.0})])
+    store.write([], [usage(T[0], {"energy_kwh": 2.0})])
+    assert [point.fields for point in store.usage({"meter": "m1"}, T[0], T[1])] == [
+        {"energy_kwh": 2.0, "power_w_mean": 5.0}
+    ]
+
+
+def mark(shard: str, number: int, t_ms: int) -> Point:
+    return Point("flow_mark", {"shard": shard}, t_ms, {"incarnation": f"run {number}", "number": number})
+
+
+def test_the_newest_mark_of_a_shard(store: Store) -> None:
+    large = 2**60 + 1
+    store.write([], [mark("shard-01", 7, T[0]), mark("shard-01", large, T[2]), mark("shard-02", 9, T[3])])
+    store.write([], [mark("shard-01", 8, T[1])])
+    assert store.mark("shard-01") == (f"run {large}", large)
+    assert store.mark("shard-02") == ("run 9", 9)
+
+
+BEFORE_RETENTION_MS = NOW_MS - 401 * DAY_MS
+FINE = usage(T[5], {"energy_kwh": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("point", "reason"),
+    [
+        (usage(BEFORE_RETENTION_MS, {"energy_kwh": 1.0}), "outside_retention"),
+        (Point("unheard_of", {}, T[0], {"x": 1.0}), "unknown_measurement"),
+        (usage(T[0], {}), "bad_field"),
+        (usage(T[0], {"Upper": 1.0}), "bad_field"),
+        (usage(T[0], {"a b": 1.0}), "bad_field"),
+        (usage(T[0], {"time": 1.0}), "bad_field"),
+        (usage(T[0], {"site": 1.0}), "bad_field"),
+        (usage(T[0], {"energy_kwh": math.inf}), "bad_value"),
+        (usage(T[0], {"energy_kwh": NAN}), "bad_value"),
+        (Point("usage", {"level": "m"}, T[0], {"note": "x" * (MAX_TEXT_LENGTH + 1)}), "bad_value"),
+        (Point("usage", {"level": "m"}, T[0], {"note": "\ud800"}), "bad_value"),
+        (usage(T[0], {"energy_kwh": 1.0}, meter="back\\"), "bad_tag"),
+        (usage(T[0], {"energy_kwh": 1.0}, meter="line\nfeed"), "bad_tag"),
+        (usage(T[0], {"energy_kwh": 1.0}, meter="\ud800"), "bad_tag"),
+        (usage(T[0], {"energy_kwh": 1.0}, meter="m" * (MAX_TAG_LENGTH + 1)), "bad_tag"),
+        (usage(T[0], {"energy_kwh": 1.0}, colour="red"), "bad_tag"),
+    ],
+)
+def test_a_point_that_no_store_can_keep_is_handed_back_and_the_others_stay(
+    store: Store, point: Point, reason: str
+) -> None:
+    (rejected,) = store.write([], [point, FINE])
+    assert (rejected.reason, point.measurement.encode() in rejected.row) == (reason, True)
+    assert list(store.usage({}, T[0], T[9])) == [FINE]
+
+
+def test_readings_outside_the_retention_are_handed_back_row_by_row(store: Store) -> None:
+    old = [BEFORE_RETENTION_MS, BEFORE_RETENTION_MS + 1000]
+    rejected = store.write([readings({"power_w": [1.0, 2.0, 3.0]}, [old[0], T[0], old[1]])], [])
+    assert [found.reason for found in rejected] == ["outside_retention"] * 2
+    assert rejected[1].row == f"reading,site=house-1,gateway=gw-1,meter=m1 power_w=3.0 {old[1]}".encode()
+    assert listed(store.readings("house-1", "m1", T[0], T[1])["power_w"]) == [(T[0], 2.0)]
+
+
+def test_readings_of_an_impossible_name_are_handed_back(store: Store) -> None:
+    heads = [("s", "g", "line\nfeed", 1), ("s", "g", "fine", 1)]
+    (rejected,) = store.write([frames({"power_w": [1.0, 2.0]}, T[:2], heads)], [])
+    assert rejected.reason == "bad_tag"
+    assert listed(store.readings("s", "fine", T[0], T[9])["power_w"]) == [(T[1], 2.0)]
