@@ -85,11 +85,29 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
+class Role:
+    """What a birth says of a meter: only main meters add up to their site."""
+
+    site: str
+    meter: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShardBatch:
-    """Decoded readings of one shard: the item of the flow."""
+    """What journal rows say to one shard: the item of the flow.
+
+    Attributes:
+        messages: Heads of the readings batches, for deduplication.
+        columns: Their readings; `Columns.message` points into `messages`.
+        roles: From births.
+        points: Events and states, ready for the store.
+    """
 
     messages: Sequence[Message]
     columns: Sequence[Columns]
+    roles: Sequence[Role] = ()
+    points: Sequence["Point"] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +126,20 @@ class Point:
     tags: Mapping[str, str]
     t_ms: int
     fields: Mapping[str, float | int | str | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """One window of one shard, summed over its sites: replaces its last word.
+
+    Attributes:
+        width_ms: The window's width. start_ms: its start.
+    """
+
+    shard: str
+    width_ms: int
+    start_ms: int
+    fields: Mapping[str, float]
 
 
 Write = Columns | Sequence[Point]

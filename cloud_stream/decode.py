@@ -1,0 +1,243 @@
+"""From journal rows to columns per shard, and dead letters for the rest.
+
+Nothing here raises on what a gateway may have sent: what cannot be used comes
+back as a dead letter with its reason and its bytes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import compress
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from cloud_stream.journal import decode_row
+from cloud_stream.records import Columns, DeadLetter, Envelope, Message, Point, Role, ShardBatch
+from cloud_stream.sharding import shard_of
+from wattline.errors import DecodeError
+from wattline.topics import Up, UpTopic, parse_up
+from wattline.wire import MAX_AHEAD_MS, MIN_TIME_MS, Batch, Status, decode_batch, decode_events, decode_status
+
+_KEPT_TEXT: Final = 200
+
+
+class JournalRow(NamedTuple):
+    """One row of a journal partition."""
+
+    journal: str
+    seq: int
+    payload: bytes
+
+
+@dataclass(slots=True)
+class _Layout:
+    """Frames with the same quantities and interval, as growing lists."""
+
+    message: list[int] = field(default_factory=list)
+    site: list[str] = field(default_factory=list)
+    gateway: list[str] = field(default_factory=list)
+    meter: list[str] = field(default_factory=list)
+    length: list[int] = field(default_factory=list)
+    t_ms: list[int] = field(default_factory=list)
+    values: list[list[float | None]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Shard:
+    messages: list[Message] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    layouts: dict[tuple[tuple[str, ...], int], _Layout] = field(default_factory=dict)
+    roles: list[Role] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+
+
+class _Place(NamedTuple):
+    """One message's place in the journal."""
+
+    journal: str
+    seq: int
+    index: int
+    envelope: Envelope
+
+    def letter(self, reason: str, detail: str = "") -> DeadLetter:
+        """This message as a dead letter."""
+        received_ms, topic = self.envelope.received_ms, self.envelope.topic
+        return DeadLetter(
+            self.journal, self.seq, self.index, received_ms, topic, reason, detail[:_KEPT_TEXT], self.envelope.payload
+        )
+
+
+class Decoder:
+    """Decodes rows; keeps no state between calls.
+
+    Args:
+        retention_ms: Readings older than this, seen from their arrival, are
+            dead letters: the store no longer takes them.
+    """
+
+    def __init__(self, retention_ms: int) -> None:
+        self._retention_ms = retention_ms
+
+    def decode(self, rows: Iterable[JournalRow]) -> tuple[dict[str, ShardBatch], list[DeadLetter]]:
+        """Decode journal rows.
+
+        Returns:
+            By shard what it shall take in, and the dead letters.
+        """
+        shards: dict[str, _Shard] = {}
+        letters: list[DeadLetter] = []
+        for row in rows:
+            try:
+                envelopes = decode_row(row.payload)
+            except DecodeError as error:
+                letters.append(_unreadable(row, error))
+                continue
+            for index, envelope in enumerate(envelopes):
+                place = _Place(row.journal, row.seq, index, envelope)
+                try:
+                    self._take(shards, place)
+                except DecodeError as error:
+                    letters.append(place.letter(error.reason, error.detail))
+        batches = {name: _batch(shard) for name, shard in shards.items()}
+        letters += [letter for shard in shards.values() for letter in shard.letters]
+        return batches, letters
+
+    def _take(self, shards: dict[str, _Shard], place: _Place) -> None:
+        envelope = place.envelope
+        if envelope.reject:
+            raise DecodeError(envelope.reject)
+        topic = _topic(envelope.topic)
+        if topic.channel is Up.READINGS:
+            batch = decode_batch(envelope.payload, topic.gateway)
+            self._take_batch(_shard(shards, batch.site), batch, place)
+        elif topic.channel is Up.EVENTS:
+            _take_events(shards, topic.gateway, envelope)
+        elif topic.channel is Up.STATUS:
+            status = decode_status(envelope.payload, topic.gateway)
+            _take_status(_shard(shards, status.site), status, envelope.received_ms)
+
+    def _take_batch(self, shard: _Shard, batch: Batch, place: _Place) -> None:
+        received_ms = place.envelope.received_ms
+        oldest_ms = max(MIN_TIME_MS, received_ms - self._retention_ms)
+        number = len(shard.messages)
+        shard.messages.append(Message(batch.gateway, batch.site, batch.log, batch.seq, batch.oldest, received_ms))
+        reasons: set[str] = set()
+        for frame in batch.frames:
+            if not frame.t:
+                continue
+            if min(frame.t) < oldest_ms or max(frame.t) > received_ms + MAX_AHEAD_MS:
+                reasons |= _drop_bad_times(frame.t, frame.q, oldest_ms, received_ms)
+            key = (tuple(frame.q), frame.interval_ms)
+            layout = shard.layouts.get(key)
+            if layout is None:
+                layout = shard.layouts[key] = _Layout(values=[[] for _ in frame.q])
+            layout.message.append(number)
+            layout.site.append(batch.site)
+            layout.gateway.append(batch.gateway)
+            layout.meter.append(frame.meter)
+            layout.length.append(len(frame.t))
+            layout.t_ms += frame.t
+            for column, values in zip(layout.values, frame.q.values(), strict=True):
+                column.extend(values)
+        shard.letters += [place.letter(reason, "some rows") for reason in sorted(reasons)[:1]]
+
+
+def _drop_bad_times(
+    t_ms: list[int], columns: dict[str, list[float | None]], oldest_ms: int, received_ms: int
+) -> set[str]:
+    """Take rows with unbelievable times out, in place; returns why."""
+    reasons = [_time_reason(t, oldest_ms, received_ms) for t in t_ms]
+    good = [not reason for reason in reasons]
+    t_ms[:] = compress(t_ms, good)
+    for column in columns.values():
+        column[:] = compress(column, good)
+    return {reason for reason in reasons if reason}
+
+
+def _time_reason(t_ms: int, oldest_ms: int, received_ms: int) -> str:
+    if t_ms < MIN_TIME_MS:
+        return "time_too_old"
+    if t_ms < oldest_ms:
+        return "outside_retention"
+    return "time_in_future" if t_ms > received_ms + MAX_AHEAD_MS else ""
+
+
+def _take_events(shards: dict[str, _Shard], gateway: str, envelope: Envelope) -> None:
+    events = decode_events(envelope.payload, gateway)
+    for event in events.events:
+        if not MIN_TIME_MS <= event.t <= envelope.received_ms + MAX_AHEAD_MS:
+            raise DecodeError("time_in_future" if event.t > MIN_TIME_MS else "time_too_old")
+    _shard(shards, events.site).points += [
+        Point(
+            "anomaly",
+            {"site": events.site, "gateway": gateway, "meter": event.meter, "detector": event.detector},
+            event.t,
+            {
+                "kind": event.kind,
+                "score": event.score,
+                "threshold": event.threshold,
+                "reason": event.reason,
+                "interval_ms": event.interval_ms,
+            },
+        )
+        for event in events.events
+    ]
+
+
+def _take_status(shard: _Shard, status: Status, received_ms: int) -> None:
+    t_ms = status.t if MIN_TIME_MS <= status.t <= received_ms + MAX_AHEAD_MS else received_ms
+    fields: dict[str, float | int | str | bool] = {
+        "status": status.state,
+        "site": status.site,
+        "session": str(status.session),
+        "reason": status.reason,
+        "model": status.model,
+        "versions": " ".join(f"{name}={version}" for name, version in sorted(status.versions.items())),
+    }
+    fields.update({f"outbox_{name}": value for name, value in status.outbox.items() if name.isidentifier()})
+    shard.points.append(Point("gateway", {"gateway": status.gateway}, t_ms, fields))
+    shard.roles += [Role(status.site, meter.id, meter.role) for meter in status.meters]
+
+
+def _batch(shard: _Shard) -> ShardBatch:
+    columns = [
+        Columns(
+            names,
+            interval_ms,
+            np.array(layout.message, np.int64),
+            layout.site,
+            layout.gateway,
+            layout.meter,
+            np.array(layout.length, np.int64),
+            np.array(layout.t_ms, np.int64),
+            np.array(layout.values, np.float64).reshape(len(names), len(layout.t_ms)),
+        )
+        for (names, interval_ms), layout in shard.layouts.items()
+    ]
+    return ShardBatch(shard.messages, columns, shard.roles, shard.points)
+
+
+def _shard(shards: dict[str, _Shard], site: str) -> _Shard:
+    name = shard_of(site)
+    found = shards.get(name)
+    if found is None:
+        found = shards[name] = _Shard()
+    return found
+
+
+def _unreadable(row: JournalRow, error: DecodeError) -> DeadLetter:
+    return DeadLetter(row.journal, row.seq, 0, 0, "", error.reason, error.detail[:_KEPT_TEXT], row.payload)
+
+
+@lru_cache(maxsize=32_768)
+def _topic(topic: str) -> UpTopic:
+    return parse_up(topic)
+
+
+def dead_letter_counts(letters: Sequence[DeadLetter]) -> dict[str, int]:
+    """How many letters there are of each reason."""
+    counts: dict[str, int] = {}
+    for letter in letters:
+        counts[letter.reason] = counts.get(letter.reason, 0) + 1
+    return counts

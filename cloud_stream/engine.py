@@ -1,0 +1,104 @@
+"""The only place where step classes meet Bytewax's stateful operator.
+
+Steps are plain classes that take batches and times and return lists; this
+adapter gives them a clock and a timer. The engine scans all keys at every
+activation, so there is one timer per shard, not one per window.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol, TypeVar
+
+from bytewax.operators import StatefulBatchLogic
+
+V = TypeVar("V")
+W = TypeVar("W")
+TIMER_S: Final = 1.0
+TIMER_SHARE: Final = 10.0
+"""A timer that took a second comes again after ten: at most a tenth of the time."""
+
+
+class Step(Protocol[V, W]):
+    """What a stateful stage of the flow is to the engine."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether a timer would find nothing to do."""
+
+    def on_batch(self, batch: list[V], now_ms: int) -> list[W]:
+        """Take items; return what goes on at once."""
+
+    def on_timer(self, now_ms: int) -> list[W]:
+        """Return what has become due."""
+
+    def snapshot(self, now_ms: int) -> Any:  # noqa: ANN401 (each step's own)
+        """A picklable copy of the whole state, never changed afterwards."""
+
+    def restore(self, state: Any) -> None:  # noqa: ANN401 (each step's own)
+        """Take a snapshot back, before anything else."""
+
+
+class StepLogic(StatefulBatchLogic[V, W, Any]):
+    """Runs one step under Bytewax.
+
+    Args:
+        step: The step of one key.
+        state: Its snapshot to resume from, or None.
+        after: Called after every call of the step, for counters.
+        settle_every_s: The timer of a settled step, which only lets state go.
+    """
+
+    def __init__(
+        self,
+        step: Step[V, W],
+        state: Any,  # noqa: ANN401 (each step's own)
+        after: Callable[[Step[V, W]], None],
+        settle_every_s: float = 30.0,
+    ) -> None:
+        self._step = step
+        self._after = after
+        self._settle_every_s = settle_every_s
+        if state is not None:
+            step.restore(state)
+        self._at = _now() + timedelta(seconds=TIMER_S)
+
+    def on_batch(self, values: list[V]) -> tuple[list[W], bool]:
+        """See `StatefulBatchLogic`."""
+        was_settled = self._step.settled
+        output = self._step.on_batch(values, now_ms())
+        if was_settled:
+            self._at = min(self._at, _now() + timedelta(seconds=TIMER_S))
+        self._after(self._step)
+        return output, False
+
+    def on_notify(self) -> tuple[list[W], bool]:
+        """See `StatefulBatchLogic`."""
+        began = time.perf_counter()
+        output = self._step.on_timer(now_ms())
+        took_s = time.perf_counter() - began
+        pause_s = self._settle_every_s if self._step.settled else max(TIMER_S, took_s * TIMER_SHARE)
+        self._at = _now() + timedelta(seconds=pause_s)
+        self._after(self._step)
+        return output, False
+
+    def on_eof(self) -> tuple[list[W], bool]:
+        """A stop, not an end: emit what is due and keep the state."""
+        return self._step.on_timer(now_ms()), False
+
+    def notify_at(self) -> datetime | None:
+        """See `StatefulBatchLogic`."""
+        return self._at
+
+    def snapshot(self) -> Any:  # noqa: ANN401 (each step's own)
+        """See `StatefulBatchLogic`."""
+        return self._step.snapshot(now_ms())
+
+
+def now_ms() -> int:
+    """The wall clock, ms UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

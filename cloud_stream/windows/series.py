@@ -1,0 +1,180 @@
+"""The numbering of a shard's sites, meters and series, and their newest values."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from cloud_stream.records import Columns, Floats, Int64s
+from cloud_stream.windows.fold import NO_TIME, Rows, Rules, rule_of
+from wattline.quantities import Quantity, quantity
+
+
+class SeriesTable:
+    """Numbers sites and series as they appear, and remembers each newest reading.
+
+    Attributes:
+        sites: Site by number. meters, quantities: by the number of the series.
+    """
+
+    def __init__(self) -> None:
+        """An empty table."""
+        self.sites: list[str] = []
+        self.meters: list[str] = []
+        self.quantities: list[Quantity] = []
+        self._site_number: dict[str, int] = {}
+        self._frames: dict[tuple[str, str, tuple[str, ...]], list[int]] = {}
+        self._numbers: dict[tuple[str, str, str], int] = {}
+        self._newest_ms: Int64s = np.empty(0, np.int64)
+        self._newest: Floats = np.empty(0, np.float64)
+        self._site_of: Int64s = np.empty(0, np.int64)
+        self._rules = Rules(np.empty(0, np.int8), np.empty(0, np.float64), np.empty(0, np.float64))
+        self._names = b""
+
+    @property
+    def site_of(self) -> Int64s:
+        """Site number by the number of the series."""
+        return self._site_of
+
+    @property
+    def rules(self) -> Rules:
+        """The rules by the number of the series."""
+        return self._rules
+
+    def site_number(self, site: str) -> int:
+        """The number of a site; a new one gets the next."""
+        number = self._site_number.setdefault(site, len(self.sites))
+        if number == len(self.sites):
+            self.sites.append(site)
+        return number
+
+    def newest_ms(self, series: int) -> int:
+        """The time of the newest reading of a series, or `NO_TIME`."""
+        return int(self._newest_ms[series])
+
+    def rows(self, columns: list[Columns]) -> tuple[Rows, Rows]:
+        """Number, sort and split readings.
+
+        Args:
+            columns: Readings in the order of their arrival.
+
+        Returns:
+            Those newer than anything their series had, with their
+            predecessors; and the late ones. Of readings with the same series
+            and time the one that arrived last is kept. The newest values are
+            moved on.
+        """
+        series, t_ms, value, interval_ms = self._flat(columns)
+        order = np.lexsort((t_ms, series))
+        series, t_ms = series[order], t_ms[order]
+        value, interval_ms = value[order], interval_ms[order]
+        same_series = series[1:] == series[:-1]
+        keep = np.append(~(same_series & (t_ms[1:] == t_ms[:-1])), True)[: len(series)]
+        late = keep & (t_ms <= self._newest_ms[series])
+        fresh = keep & ~late
+        none = np.full(int(late.sum()), NO_TIME)
+        return self._succeed(series[fresh], t_ms[fresh], value[fresh], interval_ms[fresh]), Rows(
+            series[late],
+            t_ms[late],
+            value[late],
+            interval_ms[late],
+            none,
+            none.astype(np.float64),
+        )
+
+    def _succeed(self, series: Int64s, t_ms: Int64s, value: Floats, interval_ms: Int64s) -> Rows:
+        """Give each row its predecessor, and move the newest values on."""
+        if not len(series):
+            return Rows(series, t_ms, value, interval_ms, t_ms, value)
+        first = np.append(True, series[1:] != series[:-1])
+        before_ms = np.where(first, self._newest_ms[series], np.roll(t_ms, 1))
+        before = np.where(first, self._newest[series], np.roll(value, 1))
+        last = np.append(first[1:], True)
+        self._newest_ms = self._newest_ms.copy()
+        self._newest = self._newest.copy()
+        self._newest_ms[series[last]] = t_ms[last]
+        self._newest[series[last]] = value[last]
+        return Rows(series, t_ms, value, interval_ms, before_ms, before)
+
+    def _flat(self, columns: list[Columns]) -> tuple[Int64s, Int64s, Floats, Int64s]:
+        numbers = [self._frame_numbers(block) for block in columns]
+        self._grow()
+        series, times, values, intervals = [], [], [], []
+        for block, ids in zip(columns, numbers, strict=True):
+            for place in range(len(block.quantities)):
+                number = np.repeat(ids[:, place], block.length)
+                known = ~np.isnan(block.values[place])
+                if not known.all():
+                    number = number[known]
+                series.append(number)
+                times.append(block.t_ms if known.all() else block.t_ms[known])
+                column = block.values[place]
+                values.append(column if known.all() else column[known])
+                intervals.append(np.full(len(number), block.interval_ms))
+        if not series:
+            whole = np.empty(0, np.int64)
+            return whole, whole, np.empty(0, np.float64), whole
+        return (
+            np.concatenate(series),
+            np.concatenate(times),
+            np.concatenate(values),
+            np.concatenate(intervals),
+        )
+
+    def _frame_numbers(self, block: Columns) -> Int64s:
+        """int64[frames, quantities]: the series of each frame's columns."""
+        frames = self._frames
+        names = block.quantities
+        numbers = [
+            frames.get((site, meter, names)) or self._register(site, meter, names)
+            for site, meter in zip(block.site, block.meter, strict=True)
+        ]
+        return np.array(numbers, np.int64).reshape(len(numbers), len(names))
+
+    def _register(self, site: str, meter: str, names: tuple[str, ...]) -> list[int]:
+        numbers = [self._number(site, meter, name) for name in names]
+        self._frames[site, meter, names] = numbers
+        return numbers
+
+    def _number(self, site: str, meter: str, name: str) -> int:
+        number = self._numbers.setdefault((site, meter, name), len(self.meters))
+        if number == len(self.meters):
+            self.site_number(site)
+            self.meters.append(meter)
+            self.quantities.append(quantity(name))
+            self._names = b""
+        return number
+
+    def _grow(self) -> None:
+        """Let the arrays follow the lists."""
+        missing = len(self.meters) - len(self._newest_ms)
+        if missing:
+            self._newest_ms = np.append(self._newest_ms, np.full(missing, NO_TIME))
+            self._newest = np.append(self._newest, np.zeros(missing))
+            self._index()
+
+    def _index(self) -> None:
+        owners = [self._site_number[site] for site, _, _ in self._numbers]
+        self._site_of = np.array(owners, np.int64)
+        self._rules = Rules(
+            np.array([rule_of(q) for q in self.quantities], np.int8),
+            np.array([q.integral_per_hour for q in self.quantities], np.float64),
+            np.array([q.max_per_hour for q in self.quantities], np.float64),
+        )
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """A picklable copy; names are packed once and kept until one is added."""
+        if not self._names:
+            self._names = msgspec.msgpack.encode((self.sites, list(self._numbers)))
+        return self._names, self._newest_ms, self._newest
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Take a snapshot back."""
+        names: tuple[list[str], list[tuple[str, str, str]]]
+        names = msgspec.msgpack.decode(state[0], type=tuple[list[str], list[tuple[str, str, str]]])
+        for site in names[0]:
+            self.site_number(site)
+        for site, meter, name in names[1]:
+            self._number(site, meter, name)
+        self._newest_ms, self._newest = state[1], state[2]
+        self._index()

@@ -1,0 +1,32 @@
+"""The shape and the bounds of windows."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """The shape and the bounds of windows.
+
+    Attributes:
+        widths_ms: Ascending; each a multiple of the first.
+        max_cells: Cells (windows of series) in memory per shard and width.
+        idle_ms: Windows that nothing touched for so long leave memory.
+        fold_rows: Readings collected before they are folded without waiting.
+        rebuilds_per_timer: Meter spans that one timer rebuilds at most.
+        fleet_windows: Windows per width in memory at the fleet level.
+    """
+
+    widths_ms: tuple[int, ...] = (300_000, 1_800_000)
+    max_cells: int = 20_000
+    idle_ms: int = 2_700_000
+    fold_rows: int = 50_000
+    rebuilds_per_timer: int = 50
+    fleet_windows: int = 256
+
+
+def width_label(width_ms: int) -> str:
+    """The `window` tag of a width: "1h", "30m", "5m", "15s"."""
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if width_ms % size == 0:
+            return f"{width_ms // size}{unit}"
+    return f"{width_ms}ms"
