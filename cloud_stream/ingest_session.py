@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -34,6 +35,8 @@ from wattline.wire import Ack, encode
 _log: Final = logging.getLogger("cloud_stream.ingest")
 KEEPALIVE_S: Final = 30
 CONNECT_TIMEOUT_S: Final = 5.0
+GREETING_TIMEOUT_S: Final = 3.0
+"""How long the broker may take to answer CONNECT; one that knows no MQTT 5 may wait for ever for the rest of it."""
 FIRST_RETRY_S: Final = 0.2
 LONGEST_RETRY_S: Final = 20.0
 SESSION_EXPIRY_S: Final = 7 * 86_400
@@ -42,10 +45,11 @@ MAX_PACKET_BYTES: Final = 8 << 20
 """Larger ones are dropped by an MQTT 5 broker: no memory of ours is theirs to fill."""
 MAX_OUTGOING: Final = 10_000
 """Groups of replies that wait for the network; more are dropped, for everybody resends."""
-_TICK_S: Final = 1.0
+_TICK_S: Final = 0.5
 _BURST: Final = 200
 _CHANNELS: Final = (Up.READINGS, Up.EVENTS, Up.STATUS, Up.MODEL)
 _UNSUPPORTED: Final = "Unsupported protocol version"
+_SILENT: Final = "The broker does not answer CONNECT"
 _Reply = Callable[[], None]
 
 
@@ -77,6 +81,8 @@ class BrokerSession:
         self._stop_asked = False
         self._close_asked = False
         self._refusal = ""
+        self._greeted = False
+        self._settled = config.protocol != "auto"
         self._backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
         self._client = self._new_client(
             MQTTProtocolVersion.MQTTv311 if config.protocol == "3.1.1" else MQTTProtocolVersion.MQTTv5
@@ -152,10 +158,10 @@ class BrokerSession:
         return client
 
     def _connect(self) -> bool:
-        if self._refusal == _UNSUPPORTED and self._config.protocol == "auto":
-            _log.info("ingest_falls_back protocol=3.1.1")
-            self._client = self._new_client(MQTTProtocolVersion.MQTTv311)
+        if self._refusal in (_UNSUPPORTED, _SILENT) and not self._settled:
+            self._try_other_protocol()
         self._refusal = ""
+        self._greeted = False
         try:
             self._client.reconnect()
         except OSError as error:
@@ -164,11 +170,21 @@ class BrokerSession:
         self._set_tcp_option(socket.TCP_NODELAY, 1)
         return True
 
+    def _try_other_protocol(self) -> None:
+        to_v5 = self._client.protocol != MQTTProtocolVersion.MQTTv5
+        _log.info("ingest_tries protocol=%s", "5" if to_v5 else "3.1.1")
+        self._client = self._new_client(MQTTProtocolVersion.MQTTv5 if to_v5 else MQTTProtocolVersion.MQTTv311)
+
     def _serve(self) -> None:
         """One connection, from CONNECT to its end."""
+        give_up_at = time.monotonic() + GREETING_TIMEOUT_S
         while not self._close_asked:
             sock = self._client.socket()
             if sock is None:
+                return
+            if not self._greeted and time.monotonic() > give_up_at:
+                self._refusal = _SILENT
+                self._client.disconnect()
                 return
             self._serve_once(sock)
 
@@ -254,9 +270,11 @@ class BrokerSession:
         return [prefix + up_filter(channel) for channel in _CHANNELS]
 
     def _on_connect(self, client: Client, _: object, flags: ConnectFlags, reason: ReasonCode, __: object) -> None:
+        self._greeted = True
         if reason.is_failure:
             self._refusal = str(reason)
             return
+        self._settled = True
         self._generation += 1
         self._counters.connections.inc()
         self._counters.connected.set(1)
