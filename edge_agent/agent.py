@@ -1,0 +1,110 @@
+"""The running agent: its parts started in order, one loop, and ended in order."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from edge_agent.clock import ClockWatch
+from edge_agent.intake import Intake
+from edge_agent.pipeline import Pipeline
+from edge_agent.publisher import Publisher
+from edge_agent.service import ServiceNotifier
+from edge_agent.supervisor import Supervisor
+
+_log: Final = logging.getLogger("edge_agent")
+
+_FIRST_TICK_S: Final = 0.05
+_SENSOR_STOP_S: Final = 2.0
+_SAVE_INTERVAL_S: Final = 900.0
+
+
+class Agent:
+    """Sensors, pipeline and publisher of one gateway.
+
+    Args:
+        supervisor: Runs the sensors.
+        intake: Where they leave readings.
+        pipeline: Judges, batches and keeps them.
+        publisher: Sends them.
+        tick_s: How often the pipeline looks.
+        drain_timeout_s: How long the end may take to send what waits.
+        save: Keeps what a restart should not lose; called now and then, and at the end.
+    """
+
+    def __init__(  # noqa: PLR0913 (the parts, each once)
+        self,
+        *,
+        supervisor: Supervisor,
+        intake: Intake,
+        pipeline: Pipeline,
+        publisher: Publisher,
+        tick_s: float,
+        drain_timeout_s: float,
+        save: Callable[[], object],
+    ) -> None:
+        self._supervisor = supervisor
+        self._intake = intake
+        self._pipeline = pipeline
+        self._publisher = publisher
+        self._tick_s = tick_s
+        self._drain_timeout_s = drain_timeout_s
+        self._save = save
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Ask the agent to end; safe in a signal handler."""
+        self._stop.set()
+        self._intake.hurry()
+
+    def run(self, *, until_sent: bool = False) -> None:
+        """Work until `stop`.
+
+        Args:
+            until_sent: End also when every sensor has ended and the cloud has everything.
+        """
+        notifier = ServiceNotifier()
+        self._supervisor.start()
+        self._publisher.start()
+        notifier.ready()
+        self._loop(notifier, until_sent=until_sent)
+        notifier.stopping()
+        _log.info("stopping")
+        self._supervisor.stop(_SENSOR_STOP_S)
+        self._pipeline.tick(_wall_ms(), flush=True)
+        self._save()
+        self._publisher.stop(self._drain_timeout_s)
+        _log.info("stopped unsent=%d", self._publisher.in_flight)
+
+    def _loop(self, notifier: ServiceNotifier, *, until_sent: bool) -> None:
+        clock = ClockWatch(_wall_ms(), _steady_ms())
+        tick_s, save_at_s = _FIRST_TICK_S, time.monotonic() + _SAVE_INTERVAL_S
+        while not self._stop.is_set():
+            self._intake.wait(tick_s)
+            now_ms = _wall_ms()
+            if jump_ms := clock.jump_ms(now_ms, _steady_ms()):
+                _log.warning("clock_set by_ms=%d", jump_ms)
+            self._pipeline.tick(now_ms)
+            notifier.alive()
+            if self._publisher.counts["publishes"]:
+                tick_s = self._tick_s
+            if time.monotonic() > save_at_s:
+                self._save()
+                save_at_s = time.monotonic() + _SAVE_INTERVAL_S
+            if until_sent and self._all_sent(now_ms):
+                return
+
+    def _all_sent(self, now_ms: int) -> bool:
+        if not self._supervisor.all_ended:
+            return False
+        self._pipeline.tick(now_ms, flush=True)
+        return self._publisher.idle
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -1,0 +1,198 @@
+"""Builds a whole agent from its file: the only place where all parts are known."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from edge_agent.agent import Agent
+from edge_agent.batcher import Batcher, FlushTimer
+from edge_agent.config import AgentConfig, MeterConfig, load_config
+from edge_agent.errors import ModelError
+from edge_agent.intake import Intake
+from edge_agent.judge_guard import GuardedJudge, NoJudge
+from edge_agent.outbox import LogOutbox, OverflowingWriter
+from edge_agent.pipeline import Judge, Pipeline
+from edge_agent.ports import Detector, Sensor
+from edge_agent.publisher import Publisher, PublisherConfig
+from edge_agent.publisher_state import Limits
+from edge_agent.sensors import meter_options, sensor_kind
+from edge_agent.supervisor import SensorRunner, Supervisor
+from wattline.errors import ConfigError, WattlineError
+from wattline.wire import VERSION, MeterInfo, Status
+
+_log: Final = logging.getLogger("edge_agent")
+
+EVENTS_SHARE: Final = 16
+"""The outbox of events may hold this fraction of the bytes; they are rare and small."""
+
+_SECOND_S: Final = 1.0
+
+
+class Plan(NamedTuple):
+    """A checked file: nothing in it is opened yet."""
+
+    config: AgentConfig
+    options: tuple[msgspec.Struct, ...]
+
+
+def load_plan(path: Path) -> Plan:
+    """Read `agent.toml` and check it down to every sensor's options.
+
+    Raises:
+        ConfigError: Something in the file is wrong.
+        MissingExtraError: A sensor needs packages that are not installed.
+    """
+    config = load_config(path)
+    try:
+        options = tuple(_options(config, meter, i) for i, meter in enumerate(config.meter))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.where}", error.problem) from None
+    return Plan(config, options)
+
+
+def make_sensor(plan: Plan, index: int) -> Sensor:
+    """The sensor of the meter at `index`, not yet open."""
+    meter = plan.config.meter[index]
+    return sensor_kind(meter.sensor).make(meter.id, plan.options[index])
+
+
+def make_agent(plan: Plan) -> Agent:
+    """Put the parts together; opens the outboxes, and starts nothing.
+
+    Raises:
+        ConfigError: The state folder or the model cannot be used.
+    """
+    config = plan.config
+    intake = Intake()
+    runners = [SensorRunner(meter.id, make_sensor(plan, i), intake) for i, meter in enumerate(config.meter)]
+    supervisor = Supervisor(runners)
+    readings, events = _outboxes(config)
+    judge, model, save = _make_judge(config)
+    batcher = Batcher()
+    writers = OverflowingWriter(readings), OverflowingWriter(events)
+
+    def figures() -> Mapping[str, float]:
+        waiting = {"in_memory": writers[0].held, "memory_dropped": writers[0].dropped + writers[1].dropped}
+        return {
+            **supervisor.figures(),
+            **waiting,
+            "refused_values": batcher.refused,
+            "events": events.counts().get("rows", 0.0),
+        }
+
+    publisher = Publisher(_publisher_config(config), events, readings, _birth(config, model), figures)
+    pipeline = Pipeline(
+        intake=intake,
+        judge=judge,
+        batcher=batcher,
+        timer=FlushTimer(config.publish.flush_interval),
+        readings=writers[0],
+        events=writers[1],
+        on_durable=supervisor.durable,
+        on_news=publisher.wake,
+    )
+    return Agent(
+        supervisor=supervisor,
+        intake=intake,
+        pipeline=pipeline,
+        publisher=publisher,
+        tick_s=min(_SECOND_S, config.publish.flush_interval.seconds),
+        drain_timeout_s=config.publish.drain_timeout.seconds,
+        save=save,
+    )
+
+
+def _options(config: AgentConfig, meter: MeterConfig, index: int) -> msgspec.Struct:
+    options = meter_options(meter, f"meter[{index}]")
+    if getattr(options, "state_file", "") is None:
+        file = config.gateway.state_dir / "sensors" / f"{quote(meter.id, safe='')}.json"
+        return msgspec.structs.replace(options, state_file=file)
+    return options
+
+
+def _outboxes(config: AgentConfig) -> tuple[LogOutbox, LogOutbox]:
+    folder, publish = config.gateway.state_dir, config.publish
+    try:
+        readings = LogOutbox(
+            folder / "readings.db", max_bytes=publish.outbox_max_bytes, max_age_ms=publish.outbox_max_age
+        )
+        events = LogOutbox(
+            folder / "events.db",
+            max_bytes=max(1 << 20, publish.outbox_max_bytes // EVENTS_SHARE),
+            max_age_ms=publish.outbox_max_age,
+        )
+    except WattlineError as error:
+        raise ConfigError("gateway.state_dir", str(error)) from error
+    return readings, events
+
+
+def _publisher_config(config: AgentConfig) -> PublisherConfig:
+    publish = config.publish
+    return PublisherConfig(
+        gateway=config.gateway.id,
+        site=config.gateway.site,
+        broker=config.broker,
+        limits=Limits(rows=publish.max_inflight, resend_after_ms=publish.resend_after),
+        trust_broker=publish.ack == "broker",
+        status_interval_ms=publish.status_interval,
+    )
+
+
+def _make_judge(config: AgentConfig) -> tuple[Judge, str, Callable[[], object]]:
+    """The judge, its model's name for births, and what keeps its history."""
+    if not config.detector.enabled:
+        return NoJudge(), "", lambda: None
+    from edge_agent.detectors.onnx import DetectorShelf
+    from edge_agent.judge import AnomalyJudge
+    from edge_agent.judge_state import restore_history, save_history
+
+    detector = config.detector
+    try:
+        shelf = DetectorShelf(detector.model)
+    except ModelError as error:
+        raise ConfigError("detector.model", str(error)) from error
+    judge = AnomalyJudge(shelf, interval_ms=detector.interval, utc_offset_ms=detector.utc_offset * 60_000)
+    path = config.gateway.state_dir / "judge.npz"
+    restore_history(judge, path)
+    return GuardedJudge(judge), _model_name(shelf, detector.interval), lambda: save_history(judge, path)
+
+
+def _model_name(shelf: Callable[[int], Detector | None], interval_ms: int) -> str:
+    """Loads the model, so that whoever starts the agent sees whether there is one."""
+    try:
+        chosen = shelf(interval_ms)
+    except ModelError as error:
+        _log.error("no_model interval_ms=%d error=%s", interval_ms, error)
+        return ""
+    if chosen is None:
+        _log.warning("no_model interval_ms=%d", interval_ms)
+        return ""
+    return chosen.name
+
+
+def _birth(config: AgentConfig, model: str) -> Callable[[], Status]:
+    meters = [MeterInfo(id=meter.id, kind=meter.kind, unit=meter.unit, role=meter.role) for meter in config.meter]
+    version = _installed_version()
+    return lambda: Status(
+        v=VERSION,
+        gateway=config.gateway.id,
+        site=config.gateway.site,
+        state="online",
+        session=0,
+        versions={"wattline": version},
+        meters=meters,
+        model=model,
+    )
+
+
+def _installed_version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("wattline")
+    except metadata.PackageNotFoundError:  # run from a checkout
+        return ""

@@ -1,0 +1,263 @@
+"""The agent's file: what `agent.toml` may say, and what it means.
+
+```toml
+[gateway]
+id = "gw-0001"
+site = "house-1"
+state_dir = "/var/lib/wattline"
+[broker]
+url = "mqtts://broker.example:8883"
+[[meter]]
+id = "MAC000002"
+sensor = "replay"
+[meter.options]
+file = "MAC000002.csv.gz"
+```
+
+Every other key has a default. A sensor's options are a table of its own and are
+checked where the sensors are known (`edge_agent.sensors`).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from wattline import config as toml
+from wattline.config import DurationMs, SizeBytes
+from wattline.errors import ConfigError
+from wattline.topics import is_gateway_id
+from wattline.wire import ID_PATTERN, MAX_ID_LENGTH
+
+MIN_OUTBOX_BYTES: Final = 1 << 20
+"""Less could not hold a few batches of the largest size and their index."""
+
+_ID: Final = re.compile(ID_PATTERN)
+_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+
+
+class GatewayConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """`[gateway]`: who this agent is.
+
+    Attributes:
+        id: Also the MQTT client id and, where one is needed, the user name.
+        site: The one building whose meters these are.
+        state_dir: Outboxes and positions; must survive a restart.
+    """
+
+    id: str
+    site: str
+    state_dir: Path
+
+
+class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """`[broker]`: where to publish, and how to prove who we are.
+
+    Attributes:
+        url: `mqtt://host[:port]` or `mqtts://host[:port]`; nothing else in it.
+        protocol: "auto" tries MQTT 5 and then 3.1.1.
+        username: Empty uses the gateway's id as soon as there is a password.
+        ca_file: Authorities to trust instead of the system's; mqtts only.
+    """
+
+    url: str
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    username: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    keepalive: DurationMs = DurationMs(30_000)
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return urlsplit(self.url).scheme == "mqtts"
+
+    @property
+    def host(self) -> str:
+        """The broker's name or address."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The broker's TCP port."""
+        parts = urlsplit(self.url)
+        return parts.port or _PORTS[parts.scheme]
+
+
+class PublishConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """`[publish]`: how readings are kept and sent.
+
+    Attributes:
+        flush_interval: Readings are written to the outbox this often. A live
+            meter's readings of the last interval are lost at a power cut.
+        outbox_max_bytes: The oldest batches go when more are waiting.
+        outbox_max_age: Older batches go.
+        ack: "cloud" forgets a batch when ingest has it in its journal;
+            "broker" at the PUBACK, for clouds that are not ours.
+        max_inflight: Batches sent and not acknowledged.
+        resend_after: How long an acknowledgement may take; doubles for every
+            further attempt of one batch.
+        drain_timeout: How long a shutdown may take to send what is waiting.
+    """
+
+    flush_interval: DurationMs = DurationMs(5_000)
+    outbox_max_bytes: SizeBytes = SizeBytes(512 << 20)
+    outbox_max_age: DurationMs = DurationMs(14 * 86_400_000)
+    ack: Literal["cloud", "broker"] = "cloud"
+    max_inflight: int = 256
+    resend_after: DurationMs = DurationMs(10_000)
+    status_interval: DurationMs = DurationMs(60_000)
+    drain_timeout: DurationMs = DurationMs(5_000)
+
+
+class DetectorConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """`[detector]`: the judge of intervals.
+
+    Attributes:
+        interval: What is scored at once.
+        model: An ONNX file of this contract; without one the factory's model.
+        utc_offset: Of the site, in minutes; models know evenings and weekends.
+    """
+
+    enabled: bool = True
+    interval: DurationMs = DurationMs(60_000)
+    model: Path | None = None
+    utc_offset: int = 0
+
+
+class MeterConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """`[[meter]]`: one meter and the sensor that reads it.
+
+    Attributes:
+        role: Only main meters add up to the site.
+        sensor: A name of `edge_agent.sensors.SENSORS`.
+        options: The sensor's own.
+    """
+
+    id: str
+    sensor: str
+    kind: str = "electricity"
+    role: Literal["main", "sub", "production"] = "main"
+    unit: str = ""
+    options: dict[str, Any] = {}
+
+
+class AgentConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The whole file."""
+
+    gateway: GatewayConfig
+    broker: BrokerConfig
+    publish: PublishConfig = PublishConfig()
+    detector: DetectorConfig = DetectorConfig()
+    meter: list[MeterConfig]
+
+
+def load_config(path: Path) -> AgentConfig:
+    """Read and check `agent.toml`.
+
+    Relative paths inside are relative to the working directory.
+
+    Raises:
+        ConfigError: `where` is the path of the value inside the file.
+    """
+    config = toml.load(path, AgentConfig)
+    for where, problem in _problems(config):
+        raise ConfigError(f"{path}: {where}", problem)
+    return config
+
+
+def read_secret(path: Path) -> str:
+    """The content of a secret's file without the line end.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    try:
+        return path.read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("broker.password_file", f"cannot be read: {path}") from error
+
+
+def _problems(config: AgentConfig) -> Iterator[tuple[str, str]]:
+    """What the types do not say, in the order of the file."""
+    if not is_gateway_id(config.gateway.id):
+        yield "gateway.id", f"expected 1 to 64 of a-z, 0-9 and '-', and not 'all', got {config.gateway.id!r}"
+    if not _is_id(config.gateway.site):
+        yield "gateway.site", f"not a printable name of 1 to {MAX_ID_LENGTH} characters"
+    yield from _broker_problems(config.broker)
+    yield from _publish_problems(config.publish)
+    yield from _detector_problems(config.detector)
+    yield from _meter_problems(config.meter)
+
+
+def _broker_problems(broker: BrokerConfig) -> Iterator[tuple[str, str]]:
+    if problem := _url_problem(broker.url):
+        yield "broker.url", problem
+        return
+    files = ("password_file", "ca_file", "cert_file", "key_file")
+    for name in files:
+        file: Path | None = getattr(broker, name)
+        if file is not None and not file.is_file():
+            yield f"broker.{name}", f"no such file: {file}"
+    for name in files[1:]:
+        if getattr(broker, name) is not None and not broker.tls:
+            yield f"broker.{name}", "makes sense with mqtts:// only; this url would send everything in the clear"
+    if broker.key_file and not broker.cert_file:
+        yield "broker.key_file", "needs cert_file"
+    if not 5_000 <= broker.keepalive <= 3_600_000:  # noqa: PLR2004 (said in words beside)
+        yield "broker.keepalive", "expected 5s to 1h"
+
+
+def _url_problem(url: str) -> str:
+    """Why an URL is none of ours; never repeats a password that stands in it."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return f"not an URL: {error}"
+    if parts.scheme not in _PORTS:
+        return f"expected mqtt:// or mqtts://, got {parts.scheme!r}"
+    if parts.username is not None or parts.password is not None:
+        return "must hold no user name or password: use username and password_file"
+    if not parts.hostname or port == 0 or parts.path not in ("", "/") or parts.query:
+        return "expected mqtt://host:port"
+    return ""
+
+
+def _publish_problems(publish: PublishConfig) -> Iterator[tuple[str, str]]:
+    for name in ("flush_interval", "resend_after", "status_interval", "outbox_max_age"):
+        if getattr(publish, name) <= 0:
+            yield f"publish.{name}", "must be longer than 0"
+    if publish.outbox_max_bytes < MIN_OUTBOX_BYTES:
+        yield "publish.outbox_max_bytes", "expected at least 1MiB"
+    if publish.max_inflight < 1:
+        yield "publish.max_inflight", "expected at least 1"
+
+
+def _detector_problems(detector: DetectorConfig) -> Iterator[tuple[str, str]]:
+    if detector.interval < 1_000:  # noqa: PLR2004 (said in words beside)
+        yield "detector.interval", "expected at least 1s"
+    if detector.model is not None and not detector.model.is_file():
+        yield "detector.model", f"no such file: {detector.model}"
+
+
+def _meter_problems(meters: list[MeterConfig]) -> Iterator[tuple[str, str]]:
+    if not meters:
+        yield "meter", "expected at least one [[meter]]"
+    count: Counter[str] = Counter()
+    for index, meter in enumerate(meters):
+        count[meter.id] += 1
+        if count[meter.id] > 1:
+            yield f"meter[{index}].id", f"{meter.id!r} is taken by an earlier meter"
+        if not _is_id(meter.id):
+            yield f"meter[{index}].id", f"not a printable name of 1 to {MAX_ID_LENGTH} characters"
+
+
+def _is_id(text: str) -> bool:
+    return len(text) <= MAX_ID_LENGTH and _ID.match(text) is not None

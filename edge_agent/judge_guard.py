@@ -1,0 +1,64 @@
+"""Keeps a failing judge from stopping the way of the readings."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from wattline.reading import Reading
+from wattline.wire import Event
+
+_log: Final = logging.getLogger("edge_agent.judge")
+
+
+class Judge(Protocol):
+    """What is guarded."""
+
+    def add(self, readings: Sequence[Reading]) -> None:
+        """Take readings."""
+
+    def events(self, now_ms: int) -> list[Event]:
+        """What was found."""
+
+
+class GuardedJudge:
+    """A judge whose failures are counted and logged; the readings go on unjudged.
+
+    Attributes:
+        failures: Calls that failed, by method.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self.failures: Counter[str] = Counter()
+
+    def add(self, readings: Sequence[Reading]) -> None:
+        """Take readings."""
+        try:
+            self._judge.add(readings)
+        except Exception:  # noqa: BLE001 (whatever it is, the readings must be kept)
+            self._failed("add")
+
+    def events(self, now_ms: int) -> list[Event]:
+        """What was found; nothing when the judge fails."""
+        try:
+            return self._judge.events(now_ms)
+        except Exception:  # noqa: BLE001 (as above)
+            self._failed("events")
+            return []
+
+    def _failed(self, method: str) -> None:
+        self.failures[method] += 1
+        if self.failures[method] == 1:
+            _log.exception("judge_failed method=%s", method)
+
+
+class NoJudge:
+    """Detection switched off."""
+
+    def add(self, readings: Sequence[Reading]) -> None:
+        """Ignore them."""
+
+    def events(self, now_ms: int) -> list[Event]:  # noqa: ARG002 (the port's)
+        """Find nothing."""
+        return []

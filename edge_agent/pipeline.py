@@ -1,0 +1,92 @@
+"""The way of a reading through the agent, in order.
+
+```
+sensors -> intake +-> judge   -> events -> outbox of events   -+-> publisher
+                  +-> batcher -> frames -> outbox of readings -+
+```
+
+The stages know nothing of each other; this module only passes values on.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from edge_agent.batcher import Batcher, FlushTimer, encode_events
+from edge_agent.intake import Intake
+from edge_agent.outbox import OverflowingWriter
+from wattline.reading import Reading
+from wattline.wire import Event
+
+
+class Judge(Protocol):
+    """Turns readings into anomalies."""
+
+    def add(self, readings: Sequence[Reading]) -> None:
+        """Take readings, in any order."""
+
+    def events(self, now_ms: int) -> list[Event]:
+        """The anomalies of intervals that closed since the last call."""
+
+
+class Pipeline:
+    """From the intake to the outboxes, one tick at a time.
+
+    Args:
+        intake: Where the sensors leave readings.
+        judge: Looks at every reading.
+        batcher: Makes frames.
+        timer: Says when to flush.
+        readings: Writes to the outbox of readings.
+        events: Writes to the outbox of events.
+        on_durable: Called with the intake's marks once everything taken is on disk.
+        on_news: Called when an outbox has something new.
+    """
+
+    def __init__(  # noqa: PLR0913 (the stages, each once)
+        self,
+        *,
+        intake: Intake,
+        judge: Judge,
+        batcher: Batcher,
+        timer: FlushTimer,
+        readings: OverflowingWriter,
+        events: OverflowingWriter,
+        on_durable: Callable[[Mapping[str, int]], None],
+        on_news: Callable[[], None],
+    ) -> None:
+        self._intake = intake
+        self._judge = judge
+        self._batcher = batcher
+        self._timer = timer
+        self._readings = readings
+        self._events = events
+        self._on_durable = on_durable
+        self._on_news = on_news
+        self._marks: Mapping[str, int] = {}
+
+    def tick(self, now_ms: int, *, flush: bool = False) -> None:
+        """Take what the sensors left; judge it, batch it, and keep it when it is time.
+
+        Args:
+            now_ms: The wall clock, ms UTC.
+            flush: Keep everything now, as at the end.
+        """
+        taken = self._intake.take()
+        self._judge.add(taken.readings)
+        self._batcher.add(taken.readings)
+        self._marks = taken.marks
+        self._keep_events(self._judge.events(now_ms), now_ms)
+        if flush or self._timer.due(now_ms, self._batcher.values + self._readings.held):
+            self._keep_readings(now_ms)
+
+    def _keep_events(self, events: list[Event], now_ms: int) -> None:
+        if events or self._events.held:
+            self._events.write(encode_events(events), now_ms)
+            self._on_news()
+
+    def _keep_readings(self, now_ms: int) -> None:
+        durable = self._readings.write(self._batcher.flush(), now_ms)
+        self._timer.flushed(now_ms)
+        if durable:
+            self._on_durable(self._marks)
+        self._on_news()

@@ -1,0 +1,323 @@
+"""Sends what the outboxes hold, and forgets only what was acknowledged.
+
+One thread: it connects, says its birth, keeps both windows full (events first,
+then readings), resends, and notes acknowledgements. The decisions are in
+`publisher_state`, the connection in `mqtt`.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import msgspec
+
+from edge_agent.backoff import Backoff
+from edge_agent.config import BrokerConfig
+from edge_agent.errors import PublishError
+from edge_agent.mqtt import Connection, Puback, Received, Retained, VersionUnsupportedError, Wake
+from edge_agent.ports import Outbox
+from edge_agent.publisher_state import AckedRanges, Flight, Limits, Window, merged
+from wattline import topics
+from wattline.errors import DecodeError, WattlineError
+from wattline.wire import VERSION, Status, decode_ack, encode
+
+_log: Final = logging.getLogger("edge_agent.publisher")
+
+FORGET_INTERVAL_MS: Final = 1_000
+_LONGEST_WAIT_MS: Final = 1_000
+_GOODBYE_S: Final = 2.0
+_MAX_SEQ: Final = 2**62
+_VERSIONS: Final = {"auto": ("5", "3.1.1"), "5": ("5",), "3.1.1": ("3.1.1",)}
+
+
+class NumberedOutbox(Outbox, Protocol):
+    """An outbox that says when its row numbers started again."""
+
+    @property
+    def file_id(self) -> str:
+        """Changes when a corrupt file was replaced by a new one."""
+
+    @property
+    def log_id(self) -> str:
+        """The id that rows are written under since this start."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherConfig:
+    """What the publisher needs to know.
+
+    Attributes:
+        trust_broker: A PUBACK is enough to forget a batch.
+    """
+
+    gateway: str
+    site: str
+    broker: BrokerConfig
+    limits: Limits
+    trust_broker: bool = False
+    status_interval_ms: int = 60_000
+
+
+class Lane:
+    """One outbox on its way to one topic."""
+
+    def __init__(self, config: PublisherConfig, outbox: NumberedOutbox, channel: topics.Up, field: str) -> None:
+        self.outbox = outbox
+        self.topic = topics.up(config.gateway, channel)
+        self.window = Window(config.limits)
+        self.acked = AckedRanges()
+        self._field = field
+        self._identity = f'{{"v":{VERSION},"gateway":"{config.gateway}","site":'.encode() + msgspec.json.encode(
+            config.site
+        )
+        self._oldest: dict[str, int] = {}
+        self._file_id = outbox.file_id
+
+    def load(self, now_ms: int) -> None:
+        """Fill the window from the outbox."""
+        if self.outbox.file_id != self._file_id:
+            self._file_id = self.outbox.file_id
+            self.window.start_over()
+        room = self.window.room()
+        rows = self.outbox.pending(self.window.read_through, room) if room else ()
+        self.window.load(rows, now_ms)
+
+    def forget(self) -> None:
+        """Take acknowledged and poisoned batches out of the outbox."""
+        for log, ranges in self.acked.take().items():
+            self.outbox.acked(log, ranges)
+            self._oldest.pop(log, None)
+        for row in self.window.take_poison():
+            _log.error("batch_set_aside topic=%s log=%s seq=%d", self.topic, row.writer, row.seq)
+            self.outbox.set_aside(row)
+
+    def payload(self, flight: Flight) -> bytes:
+        """The whole message: who we are, which batch this is, and the text that the outbox kept."""
+        row = flight.row
+        oldest = self._oldest.get(row.writer)
+        if oldest is None:
+            oldest = self._oldest[row.writer] = self.outbox.oldest(row.writer)
+        head = f',"log":"{row.writer}","seq":{row.seq},"oldest":{min(oldest, row.seq)},"{self._field}":'
+        return b"".join((self._identity, head.encode(), row.payload, b"}"))
+
+
+class Publisher:
+    """The thread that talks to the broker.
+
+    Attributes:
+        counts: What happened since the start: connects, publishes, refusals..
+    """
+
+    def __init__(
+        self,
+        config: PublisherConfig,
+        events: NumberedOutbox,
+        readings: NumberedOutbox,
+        birth: Callable[[], Status],
+        figures: Callable[[], Mapping[str, float]],
+    ) -> None:
+        """Make it; `start` runs it.
+
+        Args:
+            config: Who and where.
+            events: The outbox that always goes first.
+            readings: The outbox with the backlog.
+            birth: Makes the status of now; its state, session, logs and
+                outbox figures are filled in here.
+            figures: Further figures for the status message.
+        """
+        self.counts: Counter[str] = Counter()
+        self._config = config
+        self._lanes = (
+            Lane(config, events, topics.Up.EVENTS, "events"),
+            Lane(config, readings, topics.Up.READINGS, "frames"),
+        )
+        self._birth = birth
+        self._figures = figures
+        self._wake = Wake()
+        self._stop = threading.Event()
+        self._drain_until_s = float("inf")
+        self._versions = list(_VERSIONS[config.broker.protocol])
+        self._session = 0
+        self._mids: dict[int, tuple[Lane, Flight]] = {}
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+
+    def start(self) -> None:
+        """Connect, and publish from now on."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Tell it that an outbox has something new."""
+        self._wake.set()
+
+    def stop(self, drain_timeout_s: float) -> None:
+        """Send what is waiting, say goodbye, and end; returns within the time and a little."""
+        self._drain_until_s = time.monotonic() + drain_timeout_s
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(drain_timeout_s + 2 * _GOODBYE_S)
+
+    @property
+    def in_flight(self) -> int:
+        """Batches sent and not acknowledged."""
+        return sum(len(lane.window) for lane in self._lanes)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits, neither in a window nor in an outbox."""
+        return not any(len(lane.window) or lane.acked or lane.outbox.pending(0, 1) for lane in self._lanes)
+
+    def _run(self) -> None:
+        backoff = Backoff(0.5, 30.0)
+        while not self._stop.is_set():
+            try:
+                self._live_one_connection(backoff)
+            except WattlineError as error:
+                self._lost(error, backoff)
+        for lane in self._lanes:
+            lane.forget()
+
+    def _live_one_connection(self, backoff: Backoff) -> None:
+        connection = self._connect()
+        try:
+            backoff.reset()
+            connection.subscribe(topics.down(self._config.gateway, topics.Down.ACK))
+            self._say_birth(connection)
+            self._serve(connection)
+            self._say_goodbye(connection)
+            connection.close()
+        finally:
+            connection.abandon()
+
+    def _connect(self) -> Connection:
+        self._session = max(self._session + 1, time.time_ns() // 1_000_000)
+        will = self._status_message("offline", "will")
+        connection = Connection(self._config.broker, self._config.gateway, self._versions[0], will)
+        try:
+            connection.open()
+        except VersionUnsupportedError:
+            self._versions.append(self._versions.pop(0))
+            connection.abandon()
+            raise
+        except PublishError:
+            connection.abandon()
+            raise
+        self.counts["connects"] += 1
+        _log.info("connected url=%s mqtt=%s session=%d", self._config.broker.url, connection.version, self._session)
+        return connection
+
+    def _lost(self, error: WattlineError, backoff: Backoff) -> None:
+        self.counts["connection_failures"] += 1
+        now_ms = _now_ms()
+        self._mids.clear()
+        for lane in self._lanes:
+            lane.window.connection_lost(now_ms)
+        wait_s = backoff.next_s()
+        if backoff.attempts <= 3 or backoff.attempts % 20 == 0:  # noqa: PLR2004 (an outage of days must stay a few lines)
+            _log.warning("disconnected error=%s attempts=%d retry_in_s=%.1f", error, backoff.attempts, wait_s)
+        deadline = time.monotonic() + wait_s
+        while not self._stop.is_set() and (left_s := deadline - time.monotonic()) > 0:
+            self._wake.wait(left_s)
+            self._forget()
+
+    def _serve(self, connection: Connection) -> None:
+        forget_ms = status_ms = _now_ms()
+        status_ms += self._config.status_interval_ms
+        while not self._drained():
+            now_ms = _now_ms()
+            if now_ms >= forget_ms or self._stop.is_set():
+                self._forget()
+                forget_ms = now_ms + FORGET_INTERVAL_MS
+            if now_ms >= status_ms:
+                self._say_birth(connection)
+                status_ms = now_ms + self._config.status_interval_ms
+            next_ms = self._send_due(connection, now_ms)
+            for event in connection.pump(max(0, next_ms - _now_ms()) / 1000, self._wake):
+                self._take(event)
+
+    def _send_due(self, connection: Connection, now_ms: int) -> int:
+        """Send from both lanes, events first; returns when to look again."""
+        next_ms = now_ms + (_LONGEST_WAIT_MS if self._busy() else 5 * _LONGEST_WAIT_MS)
+        for lane in self._lanes:
+            lane.load(now_ms)
+            # One of the broker's places is left for births and the goodbye.
+            free = connection.receive_maximum - 1 - len(self._mids)
+            for flight in lane.window.due(now_ms)[: max(0, free)]:
+                mid = connection.publish(lane.topic, lane.payload(flight))
+                lane.window.sent(flight, now_ms)
+                self._mids[mid] = (lane, flight)
+                self.counts["publishes"] += 1
+            next_ms = min(next_ms, max(lane.window.next_due_ms(next_ms), now_ms + 20))
+        return next_ms
+
+    def _busy(self) -> bool:
+        return self._stop.is_set() or any(len(lane.window) or lane.acked for lane in self._lanes)
+
+    def _take(self, event: Puback | Received) -> None:
+        if isinstance(event, Received):
+            self._take_ack(event)
+            return
+        lane, flight = self._mids.pop(event.mid, (None, None))
+        if event.refused:
+            self.counts["refused"] += 1
+            if self.counts["refused"] == 1:
+                _log.error("publish_refused reason=%s", event.refused)
+        elif lane is not None and flight is not None and self._config.trust_broker:
+            self._acked(lane, flight.row.writer, [(flight.row.seq, flight.row.seq)])
+
+    def _take_ack(self, message: Received) -> None:
+        try:
+            ack = decode_ack(message.payload)
+        except DecodeError as error:
+            self.counts["bad_acks"] += 1
+            _log.warning("bad_ack reason=%s", error.reason)
+            return
+        ranges = merged((max(1, first), min(last, _MAX_SEQ)) for first, last in ack.seqs)
+        for lane in self._lanes:
+            # Both outboxes number their rows under ids of their own: an ack can only hit one.
+            self._acked(lane, ack.log, ranges)
+
+    def _acked(self, lane: Lane, log: str, ranges: list[tuple[int, int]]) -> None:
+        count = lane.window.acked(log, ranges)
+        self.counts["acked"] += count
+        if count:
+            lane.acked.add(log, ranges)
+
+    def _forget(self) -> None:
+        for lane in self._lanes:
+            lane.forget()
+
+    def _drained(self) -> bool:
+        return self._stop.is_set() and (time.monotonic() > self._drain_until_s or self.idle)
+
+    def _say_birth(self, connection: Connection) -> None:
+        message = self._status_message("online", "")
+        connection.publish(message.topic, message.payload, retain=True)
+        self.counts["births"] += 1
+
+    def _say_goodbye(self, connection: Connection) -> None:
+        message = self._status_message("offline", "shutdown")
+        mid = connection.publish(message.topic, message.payload, retain=True)
+        deadline = time.monotonic() + _GOODBYE_S
+        while time.monotonic() < deadline:
+            for event in connection.pump(0.1):
+                if isinstance(event, Puback) and event.mid == mid:
+                    return
+                self._take(event)
+
+    def _status_message(self, state: str, reason: str) -> Retained:
+        status = self._birth()
+        status.state, status.reason, status.session = state, reason, self._session
+        status.t = time.time_ns() // 1_000_000
+        if state == "online":
+            status.logs = [lane.outbox.log_id for lane in self._lanes]
+            status.outbox = {**self._lanes[1].outbox.counts(), **self._figures(), "in_flight": self.in_flight}
+        return Retained(topics.up(self._config.gateway, topics.Up.STATUS), encode(status))
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

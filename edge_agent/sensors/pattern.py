@@ -1,0 +1,104 @@
+"""A meter that is not there: many quantities, exactly on time, from a small table.
+
+For whoever develops a gateway or sizes a machine: it costs next to nothing, so
+what is measured is the agent.
+"""
+
+import math
+import random
+import threading
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Annotated, Final
+
+import msgspec
+
+from wattline.config import DurationMs
+from wattline.reading import Reading
+
+CYCLE: Final = 60
+"""Readings after which the table starts again."""
+
+_CATCH_UP: Final = 2_000
+
+
+class PatternOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The `[meter.options]` of a `pattern` meter.
+
+    Attributes:
+        quantities: Values in a reading; the first is `power_w`.
+        interval: Between readings, which come at multiples of it.
+        phase: Where in the table this meter starts.
+    """
+
+    quantities: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 34
+    interval: DurationMs = DurationMs(1_000)
+    phase: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        """Refuse an interval of nothing.
+
+        Raises:
+            ValueError: It is not positive.
+        """
+        if self.interval <= 0:
+            raise ValueError("interval must be longer than 0")
+
+
+class PatternSensor:
+    """Yields a reading at every multiple of the interval."""
+
+    def __init__(self, meter_id: str, options: PatternOptions) -> None:
+        self._meter_id = meter_id
+        self._options = options
+        self._table: Sequence[dict[str, float]] = ()
+        self._next_ms = 0
+        self._closed = threading.Event()
+
+    def open(self) -> None:
+        """Make the table; nothing here can fail."""
+        self._closed.clear()
+        self._table = _table(self._options.quantities)
+        self._next_ms = self._after(time.time_ns() // 1_000_000)
+
+    def read(self, timeout_s: float) -> Sequence[Reading]:
+        """The readings whose time has come."""
+        wait_s = self._next_ms / 1000 - time.time()
+        if wait_s > 0 and (self._closed.wait(min(wait_s, timeout_s)) or wait_s > timeout_s):
+            return ()
+        now_ms = time.time_ns() // 1_000_000
+        interval_ms = self._options.interval
+        if now_ms - self._next_ms > _CATCH_UP * interval_ms:
+            self._next_ms = self._after(now_ms)
+        due = range(self._next_ms, now_ms + 1, interval_ms)
+        self._next_ms += len(due) * interval_ms
+        phase = self._options.phase
+        return [Reading(self._meter_id, t, self._table[(t // interval_ms + phase) % CYCLE]) for t in due]
+
+    def close(self) -> None:
+        """End a `read` that waits."""
+        self._closed.set()
+
+    def _after(self, now_ms: int) -> int:
+        return (now_ms // self._options.interval + 1) * self._options.interval
+
+
+@lru_cache(maxsize=8)
+def _table(quantities: int) -> tuple[dict[str, float], ...]:
+    """Shared by all meters: what is measured shall be the agent's memory."""
+    rng = random.Random(quantities)
+    names = ["power_w", *(f"channel_{n:03d}_w" for n in range(1, quantities))]
+    levels = [rng.uniform(50, 500) for _ in names]
+    return tuple(
+        {name: _value(level, step, rng) for name, level in zip(names, levels, strict=True)} for step in range(CYCLE)
+    )
+
+
+def _value(level: float, step: int, rng: random.Random) -> float:
+    wave = 1 + 0.3 * math.sin(2 * math.pi * step / CYCLE)
+    return round(level * wave + rng.gauss(0, 5), 1)
+
+
+OPTIONS: Final = PatternOptions
+SENSOR: Final = PatternSensor
