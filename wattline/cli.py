@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 from wattline.errors import ConfigError, MissingExtraError, WattlineError
@@ -46,6 +47,7 @@ PARTS: Final = {
     "bench": Part("wattline.bench:app", "all", "Measure the agent and the way into the store."),
     "doctor": Part("wattline.doctor:doctor", "edge", "What is installed, reachable, misconfigured, and what to do."),
 }
+_RUN_AGENT: Final = "edge_agent.run:run_agent"
 _OWN_PACKAGES: Final = ("wattline", "edge_agent", "cloud_stream", "model_export", "simulators")
 
 
@@ -68,13 +70,14 @@ def run(arguments: Sequence[str]) -> int:
         SystemExit: A part's typer app has ended; it carries the exit status.
     """
     try:
-        return _dispatch(list(arguments))
+        _dispatch(list(arguments))
     except (ConfigError, MissingExtraError) as error:
         return _complain(error, EXIT_USAGE)
     except WattlineError as error:
         return _complain(error, EXIT_FAILED)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    return 0
 
 
 def _complain(error: WattlineError, status: int) -> int:
@@ -82,17 +85,34 @@ def _complain(error: WattlineError, status: int) -> int:
     return status
 
 
-def _dispatch(arguments: list[str]) -> int:
+def _dispatch(arguments: list[str]) -> None:
     if arguments and arguments[0] in PARTS:
-        return _run_part(arguments[0], arguments[1:])
-    _front()(args=arguments or ["--help"], prog_name="wattline")
-    return 0
+        _run_part(arguments[0], arguments[1:])
+    else:
+        _front()(args=arguments or ["--help"], prog_name="wattline")
 
 
-def _run_part(name: str, arguments: list[str]) -> int:
+def bare_agent(arguments: Sequence[str]) -> Path | None:
+    """The file of `wattline edge run -c FILE`, as a service manager starts it; None for every other line.
+
+    Such an agent runs for months without typer: measured, 10 MB and 75 ms less. Whatever else the line says is typer's
+    to understand.
+    """
+    match arguments:
+        case ["edge", "run", "-c" | "--config", file] if not file.startswith("-"):
+            return Path(file)
+        case _:
+            return None
+
+
+def _run_part(name: str, arguments: list[str]) -> None:
     part = PARTS[name]
+    agent = bare_agent([name, *arguments])
     try:
-        _as_app(_load(part.target))(args=arguments, prog_name=f"wattline {name}")
+        if agent is not None:
+            _load(_RUN_AGENT)(agent)
+        else:
+            _as_app(_load(part.target))(args=arguments, prog_name=f"wattline {name}")
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if f"{part.target.partition(':')[0]}.".startswith(f"{missing}."):
@@ -100,7 +120,6 @@ def _run_part(name: str, arguments: list[str]) -> int:
         if missing.partition(".")[0] in _OWN_PACKAGES:
             raise
         raise MissingExtraError(part.extra, missing) from error
-    return 0
 
 
 def _load(target: str) -> Any:  # noqa: ANN401 - an app or a function, told apart by the caller

@@ -178,6 +178,35 @@ def test_a_bug_of_our_own_is_not_taken_for_a_missing_extra(part: Path) -> None:
         _run("trial")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "file"),
+    [
+        ("edge run -c agent.toml", "agent.toml"),
+        ("edge run --config /etc/wattline/agent.toml", "/etc/wattline/agent.toml"),
+        ("edge run", None),
+        ("edge run --help", None),
+        ("edge run -c --help", None),
+        ("edge run -c agent.toml --until-sent", None),
+        ("edge check -c agent.toml", None),
+        ("cloud run -c cloud.toml", None),
+    ],
+)
+def test_the_line_of_a_service_is_read_without_typer(arguments: str, file: str | None) -> None:
+    assert cli.bare_agent(arguments.split()) == (Path(file) if file else None)
+
+
+def test_a_running_agent_carries_no_command_line_library(tmp_path: Path) -> None:
+    program = f"""
+import sys
+from wattline.cli import run
+status = run(["edge", "run", "-c", {str(tmp_path / "none.toml")!r}])
+print(status, *(name for name in ("typer", "rich", "pydantic", "argparse") if name in sys.modules))
+"""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert answer.stdout.split() == ["2"]
+    assert answer.stderr == f"wattline: {tmp_path}/none.toml: No such file or directory\n"
+
+
 def test_extras_that_parts_name_exist() -> None:
     pyproject = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     for part in PARTS.values():
