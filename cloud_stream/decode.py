@@ -52,7 +52,8 @@ class _Shard:
     points: list[Point] = field(default_factory=list)
 
 
-class _Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Place:
     """One message's place in the journal."""
 
     journal: str

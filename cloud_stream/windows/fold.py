@@ -139,15 +139,12 @@ def no_cells() -> Cells:
 def fold(rows: Rows, rules: Rules, width_ms: int) -> Cells:
     """What rows add to the windows of `width_ms` that they touch."""
     kind = rules.rule[rows.series]
-    parts = [
-        _reading_cells(rows, width_ms),
-        _spread(*_segments(rows, rules, kind), width_ms),
-    ]
-    return merge([part for part in parts if len(part)])
+    return merge([_reading_cells(rows, width_ms), _spread(*_segments(rows, rules, kind), width_ms)])
 
 
 def merge(parts: "list[Cells]") -> Cells:
     """One set of cells from several; where both have a last, a later part's wins."""
+    parts = [part for part in parts if len(part)]
     if len(parts) <= 1:
         return parts[0] if parts else no_cells()
     joined = Cells(*(np.concatenate([getattr(p, name) for p in parts]) for name in _CELL_FIELDS))
