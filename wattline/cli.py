@@ -8,7 +8,7 @@ late too: a running agent must not carry a command line's libraries about.
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
@@ -162,6 +162,8 @@ def _front() -> "typer.Typer":
 
 def _show_version(*, wanted: bool) -> None:
     if wanted:
+        from importlib import metadata
+
         sys.stdout.write(f"wattline {metadata.version('wattline')}\n")
         raise SystemExit(0)
 
