@@ -159,7 +159,7 @@ def test_numbers_and_names_come_back_as_they_went(store: Store, values: list[flo
     t_ms = [T[0] + i for i in range(len(values))]
     assert store.write([readings({"power_w": values}, t_ms, meter=meter, site=f"of {meter}")], []) == []
     found = store.readings(f"of {meter}", meter, T[0], T[0] + len(values))["power_w"]
-    assert [value.hex() for value in found.values[: len(values)].tolist()] == [value.hex() for value in values]
+    assert listed(found)[: len(values)] == list(zip(t_ms, values, strict=True))
 
 
 @REAL_SERVER
