@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cloud_stream.records import Int64s
 from cloud_stream.windows.fold import WINDOW_BITS, Cells, merge, no_cells
@@ -109,22 +108,24 @@ class CellTable:
         return gone
 
     def neighbours(self, series: int, low: int, high: int) -> tuple[int, int]:
-        """The windows around [low, high] up to which a late reading reaches.
+        """The windows around [low, high] up to which a late reading may reach.
+
+        Consumption is spread from reading to reading, over windows that hold
+        none. Where the next window with a reading is not in memory any more,
+        everything of the series on that side may belong to that stretch.
 
         Returns:
             The nearest windows in memory below `low` and above `high` that hold
-            readings of the series; `low` and `high` themselves where none do.
+            readings of the series, or else the farthest that hold any part of it.
         """
         begin, end = np.searchsorted(self.cells.code, [series << WINDOW_BITS, (series + 1) << WINDOW_BITS])
-        mine = self.cells.window[begin:end][self._has_readings(begin, end)]
-        below, above = mine[mine < low], mine[mine > high]
+        mine, read = self.cells.window[begin:end], self.cells.n[begin:end] > 0
+        below, above = mine[read & (mine < low)], mine[read & (mine > high)]
+        lowest, highest = (int(mine[0]), int(mine[-1])) if len(mine) else (low, high)
         return (
-            int(below[-1]) if len(below) else low,
-            int(above[0]) if len(above) else high,
+            int(below[-1]) if len(below) else min(low, lowest),
+            int(above[0]) if len(above) else max(high, highest),
         )
-
-    def _has_readings(self, begin: int, end: int) -> npt.NDArray[np.bool_]:
-        return self.cells.n[begin:end] > 0
 
     def held(self, site: int, low: int, high: int) -> set[SiteWindow]:
         """The site's windows in memory within [low, high]."""

@@ -37,13 +37,14 @@ class ShardWindows:
     any order; from one thread.
 
     Attributes:
-        counts: `duplicates`, `late_rows`, `rebuilt_windows`, `readings`.
+        shard: Its name.
+        counts: `batches`, `duplicates`, `readings`, `late_rows`.
     """
 
     def __init__(self, shard: str, settings: WindowSettings, store: Store) -> None:
         """An empty shard; the store is only read, for rebuilding."""
         self.counts: Counter[str] = Counter()
-        self._shard = shard
+        self.shard = shard
         self._settings = settings
         self._dedup = Dedup()
         self._series = SeriesTable()
@@ -143,6 +144,7 @@ class ShardWindows:
             len(batch.messages),
         )
         self.counts["duplicates"] += int((~new).sum())
+        self.counts["batches"] += int(new.sum())
         kept = batch.columns if new.all() else _only(batch.columns, new)
         fresh = [columns for columns in kept if len(columns.t_ms)]
         self.counts["readings"] += sum(len(columns.t_ms) for columns in fresh)
@@ -235,7 +237,7 @@ class ShardWindows:
             rows = self._site_rows.get((width, window))
             if rows and self._whole(width, window):
                 fields = roll_up(rows.values())
-                partials.append(Partial(self._shard, width, window * width, fields))
+                partials.append(Partial(self.shard, width, window * width, fields))
             else:
                 self._rebuilder.ask_shard(width, window)
         return partials
