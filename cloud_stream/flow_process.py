@@ -1,0 +1,191 @@
+"""One process of the dataflow: concrete parts, recovery, signals, and the run."""
+
+import logging
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.run import cli_main
+from prometheus_client import CollectorRegistry
+
+from cloud_stream.alerts.judge import AlertJudge
+from cloud_stream.alerts.rules import Rule, load_rules
+from cloud_stream.config import CloudConfig
+from cloud_stream.dead_letters import SqliteDeadLetters
+from cloud_stream.decode import Decoder, dead_letter_counts
+from cloud_stream.engine import Step, StepLogic, now_ms
+from cloud_stream.flow import build_flow
+from cloud_stream.flow_parts import AlertStep, FleetStep, FlowParts, ShardItem, ShardStep
+from cloud_stream.journal import Journal
+from cloud_stream.metrics import FlowCounters, JournalCollector, serving
+from cloud_stream.ports import Rejected, Store
+from cloud_stream.records import DeadLetter, JournalRow, ShardBatch
+from cloud_stream.sinks.bytewax_sink import StoreSink
+from cloud_stream.sinks.dead_letter_sink import DeadLetterSink, rejected_letters
+from cloud_stream.source import JournalSource
+from cloud_stream.stores import open_store
+from cloud_stream.windows.fleet import FleetWindows
+from cloud_stream.windows.settings import WindowSettings
+from cloud_stream.windows.shard import Output
+from wattline.errors import ConfigError
+
+_log: Final = logging.getLogger("cloud_stream.flow")
+RECOVERY_PARTITIONS: Final = 8
+"""Fixed when the folder is first used."""
+RECOVERY_WAIT_S: Final = 30.0
+
+
+def run_flow(config: CloudConfig, process_id: int = 0, addresses: Sequence[str] = ()) -> int:
+    """Run one process of the flow until SIGTERM or SIGINT.
+
+    Args:
+        config: The cloud's configuration.
+        process_id: This process's place in `addresses`.
+        addresses: "host:port" of every process of the cluster; empty for one alone.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stopper(stop))
+    prepare_recovery(config.flow.recovery_dir, process_id)
+    registry = CollectorRegistry()
+    counters = FlowCounters(registry)
+    with ExitStack() as stack:
+        source = _source(config, process_id, stop)
+        counters.watch_commit_age(lambda: (now_ms() - source.committed_ms) / 1000)
+        registry.register(JournalCollector(_partitions(config, stack), now_ms))
+        store = open_store(config.store)
+        stack.callback(store.close)
+        port = config.metrics.flow_port and config.metrics.flow_port + process_id
+        stack.enter_context(serving(registry, config.metrics.bind, port))
+        flow = build_flow(_parts(config, source, store, counters))
+        _log.info("flow_started process=%d of=%d", process_id, max(1, len(addresses)))
+        cli_main(  # type: ignore[no-untyped-call]  # Bytewax leaves its engine untyped
+            flow,
+            process_id=process_id if addresses else None,
+            addresses=list(addresses) or None,
+            epoch_interval=timedelta(milliseconds=config.flow.epoch_interval),
+            recovery_config=RecoveryConfig(str(config.flow.recovery_dir)),  # type: ignore[no-untyped-call]
+        )
+    _log.info("flow_stopped process=%d", process_id)
+    return 0
+
+
+def prepare_recovery(folder: Path, process_id: int) -> None:
+    """Make the recovery partitions where they are missing; only process 0 does, others wait.
+
+    Raises:
+        ConfigError: The folder cannot be used.
+    """
+    last = folder / f"part-{RECOVERY_PARTITIONS - 1}.sqlite3"
+    if last.exists():
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if process_id == 0:
+            init_db_dir(folder, RECOVERY_PARTITIONS)  # type: ignore[no-untyped-call]
+    except OSError as error:
+        raise ConfigError("flow.recovery_dir", f"{folder}: {error.strerror}") from None
+    deadline_s = time.monotonic() + RECOVERY_WAIT_S
+    while not last.exists():
+        if time.monotonic() > deadline_s:
+            raise ConfigError("flow.recovery_dir", f"{folder}: was never prepared by process 0")
+        time.sleep(0.05)
+
+
+def window_settings(config: CloudConfig) -> WindowSettings:
+    """The windows that a configuration asks for."""
+    widths = tuple(sorted({int(config.flow.window), int(config.flow.utility_interval)}))
+    return WindowSettings(widths_ms=widths)
+
+
+def _source(config: CloudConfig, process_id: int, stop: threading.Event) -> JournalSource:
+    settings = config.journal
+    journal = Journal(settings.dir, partitions=settings.partitions, max_bytes=settings.max_bytes)
+    return JournalSource(journal, stop, config.flow.recovery_dir / f"commit-{process_id}.json")
+
+
+def _partitions(config: CloudConfig, stack: ExitStack) -> list[Any]:
+    settings = config.journal
+    journal = Journal(settings.dir, partitions=settings.partitions, max_bytes=settings.max_bytes)
+    logs = [journal.open_partition(number) for number in range(journal.partitions)]
+    for log in logs:
+        stack.callback(log.close)
+    return logs
+
+
+def _parts(config: CloudConfig, source: JournalSource, store: Store, counters: FlowCounters) -> FlowParts:
+    settings = window_settings(config)
+    rules = _rules(config, settings)
+    letters = SqliteDeadLetters(config.dead_letters.path, config.dead_letters.max_bytes)
+    return FlowParts(
+        source=source,
+        decode=_decode(Decoder(config.store.retention), counters),
+        shard_windows=lambda state: StepLogic(ShardStep(settings, store), state, _counted(counters)),
+        fleet_windows=lambda state: StepLogic(FleetStep(FleetWindows(settings, store)), state, _ignored),
+        alerts=lambda state: StepLogic(AlertStep(AlertJudge(rules)), state, _ignored),
+        store_sink=_store_sink(config, letters, counters),
+        dead_letter_sink=DeadLetterSink(lambda: letters),
+    )
+
+
+def _store_sink(config: CloudConfig, letters: SqliteDeadLetters, counters: FlowCounters) -> StoreSink:
+    def keep(partition: str, rejected: Sequence[Rejected]) -> None:
+        refused = rejected_letters(partition, rejected, now_ms())
+        counters.count_dead_letters(dead_letter_counts(refused))
+        letters.put(refused)
+
+    return StoreSink(lambda: open_store(config.store), config.store.spool_dir, config.store.spool_max_bytes, keep)
+
+
+def _rules(config: CloudConfig, settings: WindowSettings) -> tuple[Rule, ...]:
+    return load_rules(config.alerts.rules, settings.widths_ms) if config.alerts.rules else ()
+
+
+def _decode(decoder: Decoder, counters: FlowCounters) -> Callable[[list[JournalRow]], Iterable[ShardItem | DeadLetter]]:
+    def decode(rows: list[JournalRow]) -> list[ShardItem | DeadLetter]:
+        batches, letters = decoder.decode(rows)
+        counters.count_dead_letters(dead_letter_counts(letters))
+        return [*batches.items(), *letters]
+
+    return decode
+
+
+def _counted(counters: FlowCounters) -> Callable[[Step[ShardBatch, Output]], None]:
+    """Moves a shard's counts to the metrics, as they grow."""
+    seen: Counter[str] = Counter()
+
+    def count(step: Step[ShardBatch, Output]) -> None:
+        grown = step.counts - seen if isinstance(step, ShardStep) else seen - seen
+        if grown:
+            counters.readings.inc(grown["readings"])
+            counters.batches.inc(grown["batches"])
+            counters.duplicates.inc(grown["duplicates"])
+            seen.update(grown)
+
+    return count
+
+
+def _ignored(step: object) -> None:
+    """For steps that count nothing."""
+
+
+def _stopper(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
+    def handle(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stop.set()
+
+    return handle
