@@ -1,9 +1,10 @@
 """The simulators' errors, grouped by what the caller does next.
 
+Options that cannot be used are `wattline.errors.ConfigError`: a person corrects them, exit status 2.
+
 ```
 SimulationError
-├── FleetSetupError    a person corrects the options; exit status 2
-└── LoadError          the broker refuses or loses the load; the run is void
+└── LoadError          the broker refuses or loses a prepared load; the run is void
 ```
 """
 
@@ -12,10 +13,6 @@ from wattline.errors import WattlineError
 
 class SimulationError(WattlineError):
     """Base of the simulators' errors."""
-
-
-class FleetSetupError(SimulationError):
-    """A fleet cannot be started with these options."""
 
 
 class LoadError(SimulationError):

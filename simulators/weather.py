@@ -72,13 +72,14 @@ class Weather(msgspec.Struct, frozen=True):
         declination = -_OBLIQUITY_RAD * np.cos(_year_angle(t_ms, _WINTER_SOLSTICE_DAY))
         hour_angle = 2 * np.pi * (t_ms % DAY_MS / DAY_MS - 0.5)
         sine = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(hour_angle)
-        return np.asarray(np.clip((_LIGHT_ENOUGH - sine) / _LIGHT_ENOUGH, 0, 1))
+        return np.asarray(np.clip((_LIGHT_ENOUGH - sine) / _LIGHT_ENOUGH, 0, 1), dtype=np.float64)
 
 
 def saturation_pa(temperature_c: FloatArray) -> FloatArray:
     """Vapour pressure of saturated air in pascal (Magnus formula, WMO-No. 8)."""
-    return 611.2 * np.exp(17.62 * temperature_c / (243.12 + temperature_c))
+    exponent: FloatArray = 17.62 * temperature_c / (243.12 + temperature_c)
+    return np.asarray(611.2 * np.exp(exponent))
 
 
 def _year_angle(t_ms: IntArray, zero_day: float) -> FloatArray:
-    return 2 * np.pi * (t_ms - zero_day * DAY_MS) / _YEAR_MS
+    return np.asarray(2 * np.pi * (t_ms - zero_day * DAY_MS) / _YEAR_MS, dtype=np.float64)
