@@ -123,6 +123,7 @@ class Connection:
         self._events: list[Puback | Received] = []
         self._connack: ReasonCode | None = None
         self._lost = ""
+        self._tls: _Tls | None = None
         self._trial = bool(session)
         self._client = self._make_client(gateway + session)
         self._set_credentials(self._client, gateway)
@@ -184,9 +185,10 @@ class Connection:
         self._drop()
 
     def _drop(self) -> None:
-        sock = self._client.socket()
-        if sock is not None:
-            sock.close()
+        wrapped = self._tls.wrapped if self._tls else None
+        for sock in (self._client.socket(), wrapped):
+            if sock is not None:
+                sock.close()
 
     def _network(self, timeout_s: float, wake: Wake | None) -> None:
         sock = self._client.socket()
@@ -247,13 +249,12 @@ class Connection:
             client.username_pw_set(config.username or gateway, password)
         if config.tls:
             try:
-                client.tls_set_context(_tls_context(config))
+                self._tls = _tls_context(config)
             except (OSError, ValueError) as error:
                 raise ConfigError("broker", f"the certificates cannot be used: {error}") from error
+            client.tls_set_context(self._tls)
 
-    def _on_connect(
-        self, client: Client, _d: object, _f: ConnectFlags, code: ReasonCode, props: Properties | None
-    ) -> None:
+    def _on_connect(self, _c: Client, _d: object, _f: ConnectFlags, code: ReasonCode, props: Properties | None) -> None:
         self._connack = code
         self.receive_maximum = int(getattr(props, "ReceiveMaximum", _NO_MAXIMUM))
 
@@ -267,10 +268,26 @@ class Connection:
         self._events.append(Received(message.topic, bytes(message.payload)))
 
 
-def _tls_context(config: BrokerConfig) -> ssl.SSLContext:
-    """Certificates and host names are always checked; there is no way to turn that off."""
-    context = ssl.create_default_context(cafile=str(config.ca_file) if config.ca_file else None)
+class _Tls(ssl.SSLContext):
+    """Certificates and host names are always checked; there is no way to turn that off.
+
+    It remembers its socket: paho forgets to close it when the handshake fails.
+    """
+
+    wrapped: ssl.SSLSocket | None = None
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:  # noqa: ANN401 (passed on)
+        self.wrapped = super().wrap_socket(*args, **options)
+        return self.wrapped
+
+
+def _tls_context(config: BrokerConfig) -> _Tls:
+    context = _Tls(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if config.ca_file:
+        context.load_verify_locations(config.ca_file)
+    else:
+        context.load_default_certs()
     if config.cert_file:
         context.load_cert_chain(config.cert_file, config.key_file)
     return context

@@ -235,7 +235,7 @@ class Publisher:
             if now_ms >= status_ms:
                 self._say_birth(connection)
                 status_ms = now_ms + self._config.status_interval_ms
-            next_ms = self._send_due(connection, now_ms)
+            next_ms = min(status_ms, self._send_due(connection, now_ms))
             for event in connection.pump(max(0, next_ms - _now_ms()) / 1000, self._wake):
                 self._take(event)
 

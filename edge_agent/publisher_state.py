@@ -9,8 +9,8 @@ Two kinds of batch would hold up the others for ever, and do not:
   batch was acknowledged is a strike, and `Limits.strikes` of them set it aside.
 * One that breaks the connection: batches in flight when two connections broke
   without any acknowledgement are suspects. Suspects go out one at first, then
-  two, four, .. as acknowledgements come in, those tried least first; so the
-  others get through, and the guilty one collects its strikes.
+  two, four, .. as acknowledgements come in, those tried least first, those
+  with a strike alone; so the others get through, and the guilty one is found.
 """
 
 from collections.abc import Iterable, Sequence
@@ -154,8 +154,11 @@ class Window:
 
     def _probes(self, suspects: list[Flight], now_ms: int) -> list[Flight]:
         recent = sum(flight.on_wire and now_ms - flight.sent_ms < PROBE_MS for flight in self._flights.values())
+        chosen = sorted(suspects, key=lambda flight: (flight.strikes, flight.attempts, flight.row.seq))
+        if chosen[0].strikes:  # alone, so that the innocent neighbours of a guilty one collect no more strikes
+            return chosen[: 0 if recent else 1]
         allowed = (1 << min(self._acks_on_connection, 16)) - recent
-        return sorted(suspects, key=lambda flight: (flight.attempts, flight.row.seq))[: max(0, allowed)]
+        return [flight for flight in chosen if not flight.strikes][: max(0, allowed)]
 
     def _remove(self, key: tuple[str, int]) -> Flight:
         flight = self._flights.pop(key)

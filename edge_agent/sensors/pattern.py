@@ -60,17 +60,17 @@ class PatternSensor:
         """Make the table; nothing here can fail."""
         self._closed.clear()
         self._table = _table(self._options.quantities)
-        self._next_ms = self._after(time.time_ns() // 1_000_000)
+        self._next_ms = self._last(time.time_ns() // 1_000_000)
 
     def read(self, timeout_s: float) -> Sequence[Reading]:
         """The readings whose time has come."""
-        wait_s = self._next_ms / 1000 - time.time()
+        wait_s = min(self._next_ms / 1000 - time.time(), self._options.interval.seconds)
         if wait_s > 0 and (self._closed.wait(min(wait_s, timeout_s)) or wait_s > timeout_s):
             return ()
         now_ms = time.time_ns() // 1_000_000
         interval_ms = self._options.interval
-        if now_ms - self._next_ms > _CATCH_UP * interval_ms:
-            self._next_ms = self._after(now_ms)
+        if not 0 <= now_ms - self._next_ms <= _CATCH_UP * interval_ms:  # the clock was set
+            self._next_ms = self._last(now_ms)
         due = range(self._next_ms, now_ms + 1, interval_ms)
         self._next_ms += len(due) * interval_ms
         phase = self._options.phase
@@ -80,8 +80,9 @@ class PatternSensor:
         """End a `read` that waits."""
         self._closed.set()
 
-    def _after(self, now_ms: int) -> int:
-        return (now_ms // self._options.interval + 1) * self._options.interval
+    def _last(self, now_ms: int) -> int:
+        """The newest multiple of the interval: the first reading comes at once."""
+        return now_ms // self._options.interval * self._options.interval
 
 
 @lru_cache(maxsize=8)

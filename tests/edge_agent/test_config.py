@@ -1,0 +1,140 @@
+"""agent.toml: what it may say, and that every mistake is one line that points into the file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_agent.bootstrap import load_plan
+from edge_agent.config import load_config, read_secret
+from wattline.errors import ConfigError
+
+SOUND = """\
+[gateway]
+id = "gw-0001"
+site = "house-1"
+state_dir = "state"
+[broker]
+url = "mqtt://127.0.0.1:1883"
+[publish]
+flush_interval = "5s"
+[detector]
+interval = "1m"
+[[meter]]
+id = "m1"
+sensor = "pattern"
+[meter.options]
+quantities = 3
+"""
+METER = '[[meter]]\nid = "{}"\nsensor = "pattern"\n'
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[[str], object]:
+    def load(text: str) -> object:
+        file = tmp_path / "agent.toml"
+        file.write_text(text)
+        return load_plan(file)
+
+    return load
+
+
+def test_the_smallest_file_has_the_defaults_of_the_design(tmp_path: Path) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text(SOUND)
+    config = load_config(file)
+    assert (config.publish.flush_interval, config.publish.outbox_max_bytes) == (5_000, 512 << 20)
+    assert (config.publish.ack, config.publish.outbox_max_age.seconds) == ("cloud", 14 * 86_400)
+    assert (config.broker.host, config.broker.port, config.broker.tls) == ("127.0.0.1", 1883, False)
+    assert config.detector.interval == 60_000
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [("mqtt://broker", "broker", 1883), ("mqtts://broker", "broker", 8883), ("mqtts://[::1]:99", "::1", 99)],
+)
+def test_an_url_without_a_port_has_the_one_of_its_scheme(tmp_path: Path, url: str, host: str, port: int) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text(SOUND.replace("mqtt://127.0.0.1:1883", url))
+    broker = load_config(file).broker
+    assert (broker.host, broker.port) == (host, port)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "problem"),
+    [
+        ('id = "gw-0001"', 'id = "Gateway 1"', "gateway.id", "expected 1 to 64"),
+        ('id = "gw-0001"', 'id = "all"', "gateway.id", "not 'all'"),
+        ('site = "house-1"', 'site = " "', "gateway.site", "printable"),
+        ('site = "house-1"\n', "", "gateway", "'site' is missing"),
+        ("state_dir", "statedir", "gateway", "unknown key 'statedir'"),
+        ("mqtt://", "http://", "broker.url", "expected mqtt:// or mqtts://"),
+        ("mqtt://", "", "broker.url", "expected mqtt:// or mqtts://"),
+        ("127.0.0.1:1883", "127.0.0.1:port", "broker.url", "not an URL"),
+        ("127.0.0.1", "user:secret@127.0.0.1", "broker.url", "must hold no user name or password"),
+        ("[publish]", 'password_file = "absent"\n[publish]', "broker.password_file", "no such file"),
+        ("[publish]", 'ca_file = "agent.toml"\n[publish]', "broker.ca_file", "no such file"),
+        ("[publish]", 'keepalive = "1s"\n[publish]', "broker.keepalive", "expected 5s to 1h"),
+        ("[publish]", 'protocol = "4"\n[publish]', "broker.protocol", "invalid enum value '4'"),
+        ('"5s"', '"5 parsecs"', "publish.flush_interval", 'a duration such as "5s"'),
+        ('"5s"', "5", "publish.flush_interval", 'such as "5s"'),
+        ('"5s"', '"0s"', "publish.flush_interval", "longer than 0"),
+        ("[publish]", '[publish]\noutbox_max_bytes = "1KiB"', "publish.outbox_max_bytes", "at least 1MiB"),
+        ("[publish]", "[publish]\nmax_inflight = 0", "publish.max_inflight", "at least 1"),
+        ("[publish]", '[publish]\nack = "maybe"', "publish.ack", "invalid enum value 'maybe'"),
+        ('"1m"', '"10ms"', "detector.interval", "at least 1s"),
+        ("[detector]", '[detector]\nmodel = "absent.onnx"', "detector.model", "no such file"),
+        ("[[meter]]", METER.format("m1") + "[[meter]]", "meter[1].id", "'m1' is taken by an earlier meter"),
+        ('"pattern"', '"crystal-ball"', "meter[0].sensor", "unknown sensor 'crystal-ball'; there are dsmr, pattern"),
+        ("quantities = 3", "quantity = 3", "meter[0].options", "unknown key 'quantity'"),
+        ("quantities = 3", 'quantities = "3"', "meter[0].options.quantities", "expected `int`"),
+        ("quantities = 3", 'interval = "0s"', "meter[0].options", "interval must be longer than 0"),
+        ('"m1"', '"m1\\u0007"', "meter[0].id", "printable"),
+        ("[[meter]]", "[meter]", "meter", "expected `array`"),
+        ("[gateway]", "[gateway", "", "is not TOML"),
+    ],
+)
+def test_a_wrong_file_is_one_line_with_the_place(
+    load: Callable[[str], object], old: str, new: str, where: str, problem: str
+) -> None:
+    assert old in SOUND
+    with pytest.raises(ConfigError) as caught:
+        load(SOUND.replace(old, new, 1))
+    line = str(caught.value)
+    assert problem in line
+    assert "\n" not in line
+    assert caught.value.where.endswith(f"agent.toml: {where}" if where else "agent.toml")
+
+
+def test_a_password_in_the_url_is_not_repeated(load: Callable[[str], object]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(SOUND.replace("127.0.0.1", "user:secret@127.0.0.1"))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.toml: No such file"):
+        load_plan(tmp_path / "absent.toml")
+
+
+def test_no_meters_are_a_mistake(load: Callable[[str], object]) -> None:
+    with pytest.raises(ConfigError, match=r"meter: expected at least one"):
+        load("meter = []\n" + SOUND.partition("[[meter]]")[0])
+
+
+def test_certificates_on_an_open_connection_are_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    file = tmp_path / "agent.toml"
+    file.write_text(SOUND.replace("[publish]", f'ca_file = "{tmp_path}/ca.pem"\n[publish]'))
+    with pytest.raises(ConfigError, match="in the clear"):
+        load_config(file)
+
+
+def test_a_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3 cret\n")
+    assert read_secret(tmp_path / "secret") == "s3 cret"
+
+
+def test_a_replay_keeps_its_place_in_the_state_folder(load: Callable[[str], object]) -> None:
+    plan = load(SOUND.replace("pattern", "replay").replace("quantities = 3", 'file = "a.csv"').replace("m1", "a/b"))
+    assert plan.options[0].state_file == Path("state/sensors/a%2Fb.json")  # type: ignore[attr-defined]
