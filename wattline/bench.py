@@ -1,0 +1,51 @@
+"""`wattline bench`: the figures that this product is built for, measured on this machine."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Measure the agent and the way into the store on this machine.")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
+
+
+@app.command()
+def edge(
+    as_json: Json = False,  # noqa: FBT002 (typer's way to write a flag)
+    duration: Annotated[float, typer.Option(min=5, help="Seconds to measure.")] = 60.0,
+    interval: Annotated[str, typer.Option(help='What the detector judges at once; "1s" makes it work hardest.')] = "1m",
+) -> None:
+    """One agent with 34 meters of 34 values every second: CPU per value, memory, time to the first publish.
+
+    Example: wattline bench edge --duration 30 --json
+    """
+    from wattline.bench_edge import run_edge_bench
+
+    _show(dict(run_edge_bench(duration, interval=interval)), as_json=as_json)
+
+
+@app.command()
+def ingest(
+    as_json: Json = False,  # noqa: FBT002 (typer's way to write a flag)
+    readings: Annotated[int, typer.Option(min=100_000, help="Readings in batches of 500.")] = 6_000_000,
+    single: Annotated[int, typer.Option(min=2_000, help="Messages of one reading.")] = 150_000,
+    latency: Annotated[float, typer.Option(min=5, help="Seconds to measure latency.")] = 20.0,
+) -> None:
+    """Mosquitto, the cloud and influxd on this machine: readings/s stored, share of influxd alone, latency.
+
+    Example: wattline bench ingest --readings 2000000 --json
+    """
+    from wattline.bench_ingest import run_ingest_bench
+
+    result = run_ingest_bench(
+        readings=readings, single_messages=single, latency_s=latency, progress=lambda text: typer.echo(text, err=True)
+    )
+    _show(result, as_json=as_json)
+
+
+def _show(result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(result))
+        return
+    for name, value in result.items():
+        typer.echo(f"{name:24} {value}")
