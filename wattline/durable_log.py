@@ -100,6 +100,7 @@ class DurableLog:
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
+        self._page_size = 4096
         self._guarded(lambda: None)
 
     def append_many(self, payloads: Sequence[bytes], now_ms: int) -> range:
@@ -239,7 +240,7 @@ class DurableLog:
         db.executescript(_SCHEMA)
         db.execute("INSERT OR IGNORE INTO meta VALUES ('file_id', ?)", (str(uuid.uuid4()),))
         (self.file_id,) = db.execute("SELECT value FROM meta WHERE key = 'file_id'").fetchone()
-        (self._page_size,) = db.execute("PRAGMA page_size").fetchone()
+        self._page_size = int(db.execute("PRAGMA page_size").fetchone()[0])
 
     def _set_aside(self) -> None:
         """Rename the corrupt file out of the way; a later open makes a new one."""
