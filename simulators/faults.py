@@ -165,7 +165,9 @@ class FaultPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def _place(self, rule: FaultRule, slots: IntArray) -> tuple[IntArray, IntArray]:
         """Where the faults of a rule's slots start and end."""
-        label = f"{rule.kind.value} {self.rules.index(rule)}"
+        # Counted within its kind: adding a rule of another kind leaves this schedule as it is.
+        number = [other for other in self.rules if other.kind is rule.kind].index(rule)
+        label = f"{rule.kind.value} {number}"
         seed = self.seed ^ zlib.crc32(self.meter.encode())
         slot_ms = _slot_ms(rule)
         mean_ms = rule.duration or _DURATION_MS[rule.kind]
