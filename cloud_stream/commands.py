@@ -73,7 +73,7 @@ def flow(
         raise ConfigError("--process-id", f"{process_id} is not a place among {max(1, len(members))} processes")
     from cloud_stream.flow_process import run_flow
 
-    raise typer.Exit(run_flow(settings, process_id, members) or 0)
+    raise typer.Exit(run_flow(settings, process_id, members))
 
 
 @gateways_app.command("list")

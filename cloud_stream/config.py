@@ -21,7 +21,9 @@ Text = Annotated[str, Meta(min_length=1, max_length=256)]
 MAX_LINGER_MS: Final = 20
 MIN_WINDOW_MS: Final = 1000
 DAY_MS: Final = 86_400_000
-MIN_PARTITION_BYTES: Final = 1 << 20
+MIN_PARTITION_BYTES: Final = 8 << 20
+"""Some times the largest group that ingest commits at once: one that can never fit would wait for ever."""
+MIN_SPACE_BYTES: Final = 1 << 20
 _DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _NAME: Final = r"^[^/+#\x00-\x20\x7f]*$"
 
@@ -208,7 +210,7 @@ def check(config: CloudConfig) -> None:
     _check_journal(config.journal)
     _check_flow(config.flow)
     _check_store(config.store)
-    _require(config.dead_letters.max_bytes >= MIN_PARTITION_BYTES, "dead_letters.max_bytes", "is below 1 MiB")
+    _require(config.dead_letters.max_bytes >= MIN_SPACE_BYTES, "dead_letters.max_bytes", "is below 1 MiB")
     last = config.metrics.flow_port + config.flow.processes
     _require(last <= 65_536, "metrics.flow_port", "leaves no port for every process of the flow")  # noqa: PLR2004 (the number of TCP ports)
 
@@ -250,7 +252,7 @@ def _check_broker(broker: BrokerConfig) -> None:
 
 def _check_journal(journal: JournalConfig) -> None:
     smallest = MIN_PARTITION_BYTES * journal.partitions
-    _require(journal.max_bytes >= smallest, "journal.max_bytes", "is below 1 MiB for each partition")
+    _require(journal.max_bytes >= smallest, "journal.max_bytes", "is below 8 MiB for each partition")
     _require(journal.linger <= MAX_LINGER_MS, "journal.linger", f'is above "{MAX_LINGER_MS}ms"')
 
 
@@ -260,13 +262,13 @@ def _check_flow(flow: FlowConfig) -> None:
         good = length >= MIN_WINDOW_MS and DAY_MS % length == 0
         _require(good, f"flow.{name}", "must be at least 1s and divide a day without a rest")
     _require(flow.epoch_interval > 0, "flow.epoch_interval", "must be above zero")
-    _require(flow.state_max_bytes >= 1 << 20, "flow.state_max_bytes", "is below 1 MiB")
+    _require(flow.state_max_bytes >= MIN_SPACE_BYTES, "flow.state_max_bytes", "is below 1 MiB")
     _require(flow.stalled_after >= 10 * flow.epoch_interval, "flow.stalled_after", "is below 10 epochs")
 
 
 def _check_store(store: StoreConfig) -> None:
     _require(store.retention >= DAY_MS, "store.retention", 'is below "1d"')
-    _require(store.spool_max_bytes >= 1 << 20, "store.spool_max_bytes", "is below 1 MiB")
+    _require(store.spool_max_bytes >= MIN_SPACE_BYTES, "store.spool_max_bytes", "is below 1 MiB")
     if store.kind == "influxdb":
         good = urlsplit(store.url).scheme in ("http", "https")
         _require(good, "store.url", 'expected "http://host:port" or "https://host:port"')

@@ -75,6 +75,7 @@ class BrokerSession:
         self._inbox = inbox
         self._counters = counters
         self._generation = 0
+        self._session_present = False
         self._received = 0
         self._outgoing: deque[_Reply] = deque(maxlen=MAX_OUTGOING)
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -276,9 +277,7 @@ class BrokerSession:
             return
         self._settled = True
         self._generation += 1
-        self._counters.connections.inc()
-        self._counters.connected.set(1)
-        _log.info("ingest_connected generation=%d session_present=%s", self._generation, flags.session_present)
+        self._session_present = flags.session_present
         if client.protocol == MQTTProtocolVersion.MQTTv5:
             # A retained message comes once per subscription, not once per connection.
             keep = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
@@ -292,8 +291,11 @@ class BrokerSession:
         if refused:
             _log.error("ingest_subscription_refused reason=%s", refused[0])
             client.disconnect()
-        else:
-            self._backoff.reset()
+            return
+        self._backoff.reset()
+        self._counters.connections.inc()
+        self._counters.connected.set(1)
+        _log.info("ingest_connected generation=%d session_present=%s", self._generation, self._session_present)
 
     def _on_disconnect(self, _: Client, __: object, ___: DisconnectFlags, reason: ReasonCode, ____: object) -> None:
         self._counters.connected.set(0)

@@ -30,9 +30,9 @@ class IngestCounters:
         commit_seconds: Time of a transaction.
         acks: End-to-end acknowledgements sent.
         stale_acks: PUBACKs dropped because their connection is gone.
-        connections: Sessions that the broker accepted.
+        connections: Sessions that the broker accepted, with all subscriptions.
         connection_failures: Attempts that failed, and sessions that were lost.
-        connected: 1 while there is a session.
+        connected: 1 while there is such a session.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -46,7 +46,7 @@ class IngestCounters:
         self.commit_failures = counter("commit_failures", "Failed attempts to commit a group.", ["kind"])
         self.acks = counter("acks", "End-to-end acknowledgements sent.")
         self.stale_acks = counter("stale_acks", "PUBACKs dropped with their connection.")
-        self.connections = counter("connections", "Sessions that the broker accepted.")
+        self.connections = counter("connections", "Sessions that the broker accepted, with all subscriptions.")
         self.connection_failures = counter("connection_failures", "Failed attempts and lost sessions.")
         self.connected = Gauge("wattline_ingest_connected", "Whether there is a session.", registry=registry)
         self.commit_seconds = Histogram(

@@ -14,7 +14,7 @@ from cloud_stream.errors import RegistryError
 Policy = Literal["open", "enrolled"]
 MAX_GATEWAYS: Final = 100_000
 """The most that register themselves, so that a flood of invented names ends somewhere."""
-_BUSY_TIMEOUT_S: Final = 5.0
+_BUSY_TIMEOUT_S: Final = 1.0
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS gateways (
     gateway TEXT PRIMARY KEY,
