@@ -162,9 +162,15 @@ class Supervisor:
         """Whether no sensor will ever deliver again."""
         return all(runner.state == "ended" for runner in self._runners)
 
+    @property
+    def delivered(self) -> int:
+        """Readings that sensors have delivered since the start."""
+        return sum(runner.counts["readings"] for runner in self._runners)
+
     def figures(self) -> dict[str, float]:
-        """For the status message: how many sensors read, wait, ended, and failed so far."""
+        """For the status message: how many sensors read, wait, ended, and failed so far, and their readings."""
         states = Counter(runner.state for runner in self._runners)
         figures = {f"sensors_{state}": float(n) for state, n in states.items()}
         figures["sensor_failures"] = float(sum(runner.counts["failed"] for runner in self._runners))
+        figures["readings"] = float(self.delivered)
         return figures
