@@ -28,6 +28,12 @@ _FLEET_EXAMPLES: Final = """Examples:
   wattline simulate fleet --broker mqtts://broker.example --password-file pw
   wattline simulate fleet --ack broker --duration 10s --json
 """
+_METER_EXAMPLES: Final = """Examples:
+
+\b
+  wattline simulate meter --link ./p1-port --seed 7
+  (then in agent.toml: sensor = "dsmr", options.port = "./p1-port")
+"""
 
 app = typer.Typer(no_args_is_help=True, help="Simulated gateways and meters.")
 
@@ -98,6 +104,25 @@ def fleet(  # noqa: PLR0913 - every option of the command line is an argument
     _print(result, as_json=as_json)
     if result.totals.unacked or result.totals.unsent or not result.totals.readings:
         raise typer.Exit(_EXIT_INCOMPLETE)
+
+
+@app.command(epilog=_METER_EXAMPLES)
+def meter(
+    *,
+    link: Annotated[Path, typer.Option(help="The port to make: a symbolic link to a pseudo-terminal.")],
+    seed: Annotated[int, typer.Option(help="Which home.")] = 1,
+) -> None:
+    """Speak DSMR P1 like a smart meter, on a pseudo-terminal, every second until Ctrl-C."""
+    from simulators.p1_meter import P1Meter
+
+    speaker = P1Meter(link, seed)
+    typer.echo(f"a P1 meter is at {link}", err=True)
+    try:
+        with _two_interrupts() as (stop, _):
+            speaker.run(stop)
+    finally:
+        speaker.close()
+        link.unlink(missing_ok=True)
 
 
 def _duration(option: str, text: str) -> int:
