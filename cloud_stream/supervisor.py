@@ -27,7 +27,7 @@ from wattline.local_servers import LOOPBACK, free_port
 
 _log: Final = logging.getLogger("cloud_stream.supervisor")
 TICK_S: Final = 0.2
-LOOK_S: Final = 2.0
+LOOK_S: Final = 1.0
 STOP_S: Final = 30.0
 MOST_PATIENCE: Final = 16
 """After restarts that did not help, a stall may last this many times longer."""
