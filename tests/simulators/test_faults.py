@@ -1,5 +1,7 @@
 """Each fault changes what it says, while it says, and nothing else."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -128,10 +130,7 @@ def test_the_schedule_does_not_depend_on_the_question(kind: FaultKind) -> None:
 def test_meters_and_seeds_have_schedules_of_their_own() -> None:
     rule = _rule(FaultKind.SPIKE)
     spans = (START, START + DAYS * DAY_MS)
-    starts = [
-        plan.between(*spans)[3].start_ms
-        for plan in (_plan(rule), _plan(rule, meter="m2"), _plan(rule, seed=2))
-    ]
+    starts = [plan.between(*spans)[3].start_ms for plan in (_plan(rule), _plan(rule, meter="m2"), _plan(rule, seed=2))]
     assert len(set(starts)) == 3
 
 
@@ -139,7 +138,7 @@ def test_faults_never_meet_and_night_loads_always_stay() -> None:
     rules = [_rule(kind, per_day=1.0 if kind is FaultKind.NIGHT_LOAD else 6.0) for kind in FaultKind]
     faults = _plan(*rules).between(START, START + DAYS * DAY_MS)
     assert {fault.kind for fault in faults} == set(FaultKind)
-    assert all(one.end_ms <= other.start_ms for one, other in zip(faults, faults[1:], strict=False))
+    assert all(one.end_ms <= other.start_ms for one, other in pairwise(faults))
     nights = [fault for fault in faults if fault.kind is FaultKind.NIGHT_LOAD]
     assert tuple(nights) == _plan(_rule(FaultKind.NIGHT_LOAD)).between(START, START + DAYS * DAY_MS)
 

@@ -14,8 +14,8 @@ ORIGIN = DEFAULT_ORIGIN_MS
 HALF_HOUR_MS = HOUR_MS // 2
 
 
-def _home(seed: int = 1, **options: int) -> Household:
-    return Household(HouseholdOptions(seed=seed, **options))
+def _home(seed: int = 1, *, utc_offset_ms: int = 0, origin_ms: int = ORIGIN) -> Household:
+    return Household(HouseholdOptions(seed=seed, utc_offset_ms=utc_offset_ms, origin_ms=origin_ms))
 
 
 def _times(start_ms: int, count: int, step_ms: int) -> IntArray:
