@@ -15,7 +15,6 @@ BUSY_TIMEOUT_S: Final = 10.0
 ROW_OVERHEAD_BYTES: Final = 200
 MAX_PAYLOAD_BYTES: Final = 64 << 10
 """A larger payload is cut: its beginning shows what it was."""
-DROP_CHUNK: Final = 200
 DROPPED: Final = "dropped"
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS letters (
@@ -41,7 +40,7 @@ _INSERT: Final = """
 INSERT OR IGNORE INTO letters (journal, seq, "index", received_ms, topic, reason, detail, payload, bytes)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_DROP: Final = "DELETE FROM letters WHERE id IN (SELECT id FROM letters ORDER BY id LIMIT ?)"
+_DROP_OLDEST: Final = "DELETE FROM letters WHERE id = (SELECT min(id) FROM letters)"
 _READ: Final = """
 SELECT journal, seq, "index", received_ms, topic, reason, detail, payload FROM letters ORDER BY id DESC LIMIT ?
 """
@@ -98,7 +97,7 @@ class SqliteDeadLetters:
     def _put(self, db: sqlite3.Connection, rows: Sequence[tuple[str | int | bytes, ...]]) -> None:
         with _transaction(db):
             db.executemany(_INSERT, rows)
-            while _total(db, "bytes") > self._max_bytes and db.execute(_DROP, (DROP_CHUNK,)).rowcount:
+            while _total(db, "bytes") > self._max_bytes and db.execute(_DROP_OLDEST).rowcount:
                 continue
 
     def _run(self, action: Callable[[sqlite3.Connection], T]) -> T:

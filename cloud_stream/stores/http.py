@@ -10,8 +10,9 @@ import orjson
 from cloud_stream.errors import StoreUnavailableError
 
 TIMEOUT_S: Final = 30.0
-MAX_ANSWER_BYTES: Final = 64 << 20
-"""More than any one line of a chunked answer or any error needs."""
+MAX_ANSWER_BYTES: Final = 1 << 20
+"""More than any error needs."""
+READ_BYTES: Final = 1 << 18
 MAX_PROBLEM_LENGTH: Final = 300
 _FAILURES: Final = (OSError, http.client.HTTPException)
 
@@ -69,7 +70,10 @@ class HttpConnection:
         response = self._send("POST", path, {}, urlencode(parameters).encode(), "application/x-www-form-urlencoded")
         retry_after_s = _seconds(response.getheader("Retry-After"))
         try:
-            while line := response.readline(MAX_ANSWER_BYTES):
+            if response.status != http.client.OK:
+                yield Answer(response.status, response.read(MAX_ANSWER_BYTES), retry_after_s)
+                return
+            for line in _split(response):
                 if line.strip():
                     yield Answer(response.status, line, retry_after_s)
         except _FAILURES as error:
@@ -117,6 +121,25 @@ class HttpConnection:
     def _failed(self, error: Exception) -> StoreUnavailableError:
         self._connection.close()
         return StoreUnavailableError(f"{self._where}: {str(error) or type(error).__name__}")
+
+
+def _split(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """The answer's lines, as they come.
+
+    Not by `readline`, which takes a connection that broke for the end of the answer.
+    """
+    held: list[bytes] = []
+    while piece := response.read1(READ_BYTES):
+        first, *others = piece.split(b"\n")
+        held.append(first)
+        if others:
+            yield b"".join(held)
+            yield from others[:-1]
+            held = [others[-1]]
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
+    response.read()
+    yield b"".join(held)
 
 
 def problem_text(body: bytes) -> str:

@@ -3,8 +3,7 @@
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,19 +16,10 @@ from cloud_stream.stores.influx import InfluxStore
 from cloud_stream.stores.influx_v1 import InfluxV1
 from tests.cloud_stream.sinks.conftest import HASTY, RETENTION_MS, Place
 from tests.cloud_stream.stores.columns import NOW_MS, readings
+from tests.cloud_stream.waiting import wait_until
 from wattline.local_servers import InfluxServer
 
 PATIENCE_S = 30.0
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether the condition becomes true before patience ends."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 def values(store: Store) -> list[float]:
@@ -70,7 +60,7 @@ def test_while_the_store_is_away_a_flush_means_safe_on_disk(place: Place) -> Non
     assert writer.flush(PATIENCE_S)
     assert writer.spool_rows == 1
     place.give_back()
-    assert eventually(lambda: writer.spool_rows == 0)
+    wait_until(lambda: writer.spool_rows == 0, "the spool is empty")
     assert values(place.store()) == [1.0]
 
 
@@ -89,7 +79,7 @@ def test_a_store_that_is_back_soon_leaves_the_spool_alone(place: Place) -> None:
     place.take_away()
     writer = place.writer(limits=WriterLimits(first_retry_s=0.01, longest_retry_s=0.02, spool_after_s=PATIENCE_S))
     writer.write([mark(1)])
-    assert eventually(lambda: writer.counters.retries > 1)
+    wait_until(lambda: writer.counters.retries > 1, "a second attempt")
     place.give_back()
     assert writer.flush(PATIENCE_S)
     assert writer.counters.spooled_points == 0
@@ -105,7 +95,7 @@ def test_after_a_restart_the_spool_goes_first(place: Place) -> None:
     after = place.writer()
     after.write([numbered([3])])
     assert after.flush(PATIENCE_S)
-    assert eventually(lambda: after.spool_rows == 0 and after.backlog_points == 0)
+    wait_until(lambda: after.spool_rows == 0 and after.backlog_points == 0, "everything written")
     assert stored_number(place.store()) == 3.0
 
 
@@ -113,7 +103,7 @@ def test_closing_while_the_store_is_away_leaves_everything_in_the_spool(place: P
     place.take_away()
     writer = place.writer(limits=WriterLimits(first_retry_s=0.01, longest_retry_s=0.02, spool_after_s=PATIENCE_S))
     writer.write([mark(1), mark(2)])
-    assert eventually(lambda: writer.counters.retries > 0)
+    wait_until(lambda: writer.counters.retries > 0, "a first attempt")
     writer.close()
     spool = Spool(place.spool_path, 1 << 30)
     assert [row.write for row in spool.head(100)] == [mark(1), mark(2)]
@@ -135,14 +125,14 @@ def test_a_full_spool_makes_writers_wait_and_loses_nothing(place: Place) -> None
 
     source = threading.Thread(target=write_all)
     source.start()
-    assert eventually(lambda: writer.counters.spool_refusals > 0)
-    assert eventually(lambda: writer.backlog_points > limits.backlog_points)
+    wait_until(lambda: writer.counters.spool_refusals > 0, "the spool is full")
+    wait_until(lambda: writer.backlog_points > limits.backlog_points, "the backlog is full")
     assert not writer.flush(0.05)
     assert not done.is_set()
     place.give_back()
     source.join(PATIENCE_S)
     assert done.is_set()
-    assert eventually(lambda: writer.spool_rows == 0 and writer.flush(PATIENCE_S))
+    wait_until(lambda: writer.spool_rows == 0 and writer.flush(PATIENCE_S), "everything written")
     assert sorted(values(place.store())) == sorted([float(n) for n in range(count)] * 100)
     assert stored_number(place.store()) == count - 1
     assert writer.counters.written_points == count * 101
@@ -170,7 +160,7 @@ def test_a_spooled_row_that_nobody_can_read_is_handed_over(place: Place) -> None
     spool.close()
     place.give_back()
     writer = place.writer()
-    assert eventually(lambda: writer.spool_rows == 0)
+    wait_until(lambda: writer.spool_rows == 0, "the spool is empty")
     assert [found.reason for found in place.rejected] == ["spool_unreadable"]
     assert place.store().mark("shard-01") == ("a", 2)
 
@@ -220,7 +210,7 @@ def test_a_mark_never_overtakes_while_the_database_is_killed_again_and_again(
         influxd.start()
         _, seen = observer.mark("shard-01")
         assert len(values(observer)) >= seen
-    assert eventually(lambda: observer.mark("shard-01") == ("a", number))
+    wait_until(lambda: observer.mark("shard-01") == ("a", number), "the newest mark")
     assert values(observer) == [float(n) for n in range(1, number + 1)]
     assert (rejected, writer.counters.spooled_points > 0) == ([], True)
     writer.close()
@@ -264,5 +254,5 @@ def test_what_was_flushed_survives_kill_9(place: Place) -> None:
             place.give_back()
             place.path.with_suffix(".aside").rename(place.path)
     writer = place.writer()
-    assert eventually(lambda: writer.spool_rows == 0)
+    wait_until(lambda: writer.spool_rows == 0, "the spool is empty")
     assert values(place.store())[:flushed] == [float(number) for number in range(flushed)]
