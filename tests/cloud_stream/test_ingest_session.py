@@ -1,7 +1,8 @@
 """The MQTT session against a real broker: generations, protocol versions, coming back."""
 
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from cloud_stream.metrics import IngestCounters
 from tests.cloud_stream.ingest_rig import GatewayClient
 from tests.cloud_stream.waiting import wait_until
 from wattline.errors import ConfigError
-from wattline.local_servers import LOOPBACK, MosquittoServer
+from wattline.local_servers import LOOPBACK, LocalServer, MosquittoServer
 from wattline.wire import Ack
 
 
@@ -149,3 +150,46 @@ def test_a_certificate_that_is_none_is_a_configuration_error(tmp_path: Path) -> 
     file.write_text("not a certificate")
     with pytest.raises(ConfigError, match="ca_file: the certificates"):
         BrokerSession(BrokerConfig(url="mqtts://h", ca_file=file), Inbox(), IngestCounters(CollectorRegistry()))
+
+
+class AmqttServer(LocalServer):
+    """A broker in pure Python that knows MQTT 3.1.1 only."""
+
+    program = str(Path(sys.executable).with_name("amqtt"))
+    package = "amqtt, from the Python package index"
+
+    def _arguments(self) -> Sequence[str]:
+        file = self.directory / "amqtt.yaml"
+        file.write_text(f"""
+listeners:
+  default:
+    type: tcp
+    bind: {LOOPBACK}:{self.port}
+plugins:
+  amqtt.plugins.authentication.AnonymousAuthPlugin:
+    allow_anonymous: true
+""")
+        return ["-c", str(file)]
+
+
+def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1(tmp_path: Path) -> None:
+    with (
+        AmqttServer(tmp_path / "amqtt") as server,
+        _running(BrokerConfig(url=f"mqtt://{LOOPBACK}:{server.port}")) as running,
+        GatewayClient(server.port, "gw-1") as gateway,
+    ):
+        wait_until(lambda: running.value("connected") == 1, "it falls back")
+        gateway.send(b"one")
+        (message,) = running.take(1)
+        running.acknowledge([message])
+        running.session.tell([("gw-1", Ack(log="L", seqs=[(1, 1)]))])
+        wait_until(lambda: gateway.acked["L"] == {1}, "acknowledged")
+
+
+def test_a_protocol_that_was_chosen_is_not_left(tmp_path: Path) -> None:
+    with (
+        AmqttServer(tmp_path / "amqtt") as server,
+        _running(BrokerConfig(url=f"mqtt://{LOOPBACK}:{server.port}", protocol="5")) as running,
+    ):
+        wait_until(lambda: running.value("connection_failures_total") >= 2, "it fails and fails")
+        assert running.value("connections_total") == 0
