@@ -75,6 +75,7 @@ class Agent:
         self._pipeline.tick(_wall_ms(), flush=True)
         self._save()
         self._publisher.stop(self._drain_timeout_s)
+        notifier.close()
         _log.info("stopped readings=%d unsent=%d", self._supervisor.delivered, self._publisher.in_flight)
 
     def _loop(self, notifier: ServiceNotifier, *, until_sent: bool) -> None:

@@ -34,5 +34,10 @@ class ServiceNotifier:
         try:
             self._socket.sendto(state.encode(), address)
         except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        if self._socket is not None:
             self._socket.close()
             self._socket = None

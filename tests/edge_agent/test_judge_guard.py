@@ -1,0 +1,43 @@
+"""A judge that fails is counted; the readings go on."""
+
+from collections.abc import Sequence
+
+from edge_agent.judge_guard import GuardedJudge, NoJudge
+from wattline.reading import Reading
+from wattline.wire import Event
+
+EVENT = Event(kind="anomaly", meter="m", t=1)
+
+
+class Moody:
+    """Fails when it is told to."""
+
+    def __init__(self) -> None:
+        self.fails = False
+
+    def add(self, readings: Sequence[Reading]) -> None:
+        if self.fails:
+            raise ValueError(len(readings))
+
+    def events(self, now_ms: int) -> list[Event]:
+        if self.fails:
+            raise ZeroDivisionError(now_ms)
+        return [EVENT]
+
+
+def test_failures_are_counted_and_end_by_themselves() -> None:
+    moody = Moody()
+    judge = GuardedJudge(moody)
+    moody.fails = True
+    judge.add([])
+    assert judge.events(1) == []
+    moody.fails = False
+    judge.add([])
+    assert judge.events(1) == [EVENT]
+    assert judge.failures == {"add": 1, "events": 1}
+
+
+def test_no_judge_finds_nothing() -> None:
+    judge = NoJudge()
+    judge.add([])
+    assert judge.events(1) == []
