@@ -87,7 +87,7 @@ class Fleet:
         profiles = draw_profiles(config.seed)
         v311 = config.protocol is ProtocolChoice.V311
         version = MQTTProtocolVersion.MQTTv311 if v311 else MQTTProtocolVersion.MQTTv5
-        dialect = Dialect(version, may_step_down=config.protocol is ProtocolChoice.AUTO)
+        dialect = Dialect(version, fixed=config.protocol is not ProtocolChoice.AUTO)
         now_ms = self._now_ms()
         end_ms = now_ms + config.duration_ms if config.duration_ms else None
         state = FleetState(config, profiles, dialect, Totals(), now_ms, now_ms, end_ms, _open_readings(config))

@@ -35,9 +35,6 @@ class Listener(Protocol):
     def link_lost(self, reason: str) -> None:
         """Not connected any more, or never was; the link is of no further use."""
 
-    def version_unsupported(self) -> None:
-        """The broker speaks no MQTT 5; `link_lost` follows."""
-
     def published(self, mid: int, *, accepted: bool) -> None:
         """The broker has taken or refused a message."""
 
@@ -46,15 +43,21 @@ class Listener(Protocol):
 
 
 class Dialect(msgspec.Struct):
-    """The MQTT version that a fleet speaks; all gateways learn from the first that is refused."""
+    """The MQTT version that a fleet speaks; all gateways learn from the first that is understood.
+
+    Attributes:
+        version: What to try or to speak.
+        fixed: Whether it is known or prescribed, and not to be changed.
+    """
 
     version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5
-    may_step_down: bool = True
+    fixed: bool = False
 
-    def step_down(self) -> None:
-        """Speak 3.1.1 from now on, where that is allowed."""
-        if self.may_step_down:
-            self.version = MQTTProtocolVersion.MQTTv311
+    def not_understood(self, version: MQTTProtocolVersion) -> None:
+        """A connection with `version` was refused for it, or got no answer at all: try the other one."""
+        if not self.fixed and self.version == version:
+            v5 = version == MQTTProtocolVersion.MQTTv5
+            self.version = MQTTProtocolVersion.MQTTv311 if v5 else MQTTProtocolVersion.MQTTv5
 
 
 class GatewayLink:
@@ -66,11 +69,17 @@ class GatewayLink:
         dialect: The MQTT version to speak.
         will: The retained status that the broker publishes when the connection breaks.
         listener: Told what happens.
+
+    Attributes:
+        version: The MQTT version of this connection.
     """
 
     def __init__(self, gateway: str, address: BrokerAddress, dialect: Dialect, will: bytes, listener: Listener) -> None:
+        self.version = dialect.version
         self._gateway = gateway
         self._dialect = dialect
+        self._connected = False
+        self._answered = False
         self._address = address
         self._listener = listener
         self._over = False
@@ -82,9 +91,10 @@ class GatewayLink:
         Raises:
             OSError: The broker cannot be reached.
         """
-        v5 = self._dialect.version == MQTTProtocolVersion.MQTTv5
+        v5 = self.version == MQTTProtocolVersion.MQTTv5
         arguments: dict[str, Any] = {"clean_start": False, "properties": _session_expiry()} if v5 else {}
         self._client.connect(self._address.host, self._address.port, _KEEPALIVE_S, **arguments)
+        self._connected = True
         sock = self._client.socket()
         if isinstance(sock, socket.socket):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -130,10 +140,9 @@ class GatewayLink:
         self._client.disconnect()
         self._drop()
 
-    def abandon(self) -> None:
-        """Break the connection without a word: the broker publishes the will."""
-        self._over = True
-        self._drop()
+    def give_up(self, reason: str) -> None:
+        """Break the connection without a word, and tell the listener; the broker publishes the will."""
+        self._lost(reason)
 
     def _drop(self) -> None:
         sock = self._client.socket()
@@ -148,10 +157,13 @@ class GatewayLink:
         if not self._over:
             self._over = True
             self._drop()
+            if self._connected and not self._answered:
+                # Brokers of 3.1.1 alone refuse, hang up or, in amqtt's way, keep silent.
+                self._dialect.not_understood(self.version)
             self._listener.link_lost(reason)
 
     def _make_client(self, will: bytes) -> Client:
-        version = self._dialect.version
+        version = self.version
         clean = None if version == MQTTProtocolVersion.MQTTv5 else False
         client = Client(CallbackAPIVersion.VERSION2, self._gateway, clean, protocol=version, reconnect_on_failure=False)
         client.connect_timeout = _CONNECT_TIMEOUT_S
@@ -171,12 +183,12 @@ class GatewayLink:
     def _on_connect(
         self, client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _properties: object
     ) -> None:
-        if not reason.is_failure:
+        self._answered = reason.value != _UNSUPPORTED_VERSION
+        if reason.is_failure:
+            self._lost(str(reason))
+        else:
+            self._dialect.fixed = True
             client.subscribe(down(self._gateway, Down.ACK), qos=1)
-            return
-        if reason.value == _UNSUPPORTED_VERSION and self._dialect.version == MQTTProtocolVersion.MQTTv5:
-            self._listener.version_unsupported()
-        self._lost(str(reason))
 
     def _on_subscribe(
         self, _client: Client, _data: object, _mid: int, reasons: Sequence[ReasonCode], _properties: object

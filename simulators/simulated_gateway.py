@@ -15,7 +15,7 @@ from wattline.errors import DecodeError
 from wattline.topics import Up
 
 _FIRST_BACKOFF_MS: Final = 300
-_READY_TIMEOUT_MS: Final = 10_000
+_READY_TIMEOUT_MS: Final = 5000
 _MISC_INTERVAL_MS: Final = 1000
 _VERSIONS: Final = {"simulator": "1"}
 
@@ -82,8 +82,7 @@ class SimulatedGateway:
         if self.link is not None:
             self.link.misc()
         if self.link is not None and not self._ready and now_ms >= self._ready_by_ms:
-            self.link.abandon()
-            self.link_lost("no answer to CONNECT or SUBSCRIBE")
+            self.link.give_up("no answer to CONNECT or SUBSCRIBE")
         self.send()
         next_ms = min(self._next_flush_ms, now_ms + _MISC_INTERVAL_MS)
         return next_ms if self.link is not None else min(next_ms, self._next_connect_ms)
@@ -154,11 +153,6 @@ class SimulatedGateway:
         self._next_connect_ms = self._shared.now_ms + round(pause_ms)
         self._backoff_ms = min(self._backoff_ms * 2, self._shared.config.backoff_max_ms)
 
-    def version_unsupported(self) -> None:
-        """The broker is one of MQTT 3.1.1, if that may be spoken."""
-        self._shared.dialect.step_down()
-        self._backoff_ms = _FIRST_BACKOFF_MS
-
     def published(self, mid: int, *, accepted: bool) -> None:
         """The broker has taken or refused a message of this connection."""
         if mid == self._goodbye_mid:
@@ -193,8 +187,7 @@ class SimulatedGateway:
         try:
             link.connect()
         except (OSError, ValueError) as error:
-            link.abandon()
-            self.link_lost(str(error))
+            link.give_up(str(error))
         else:
             # The connection may have ended within: then the loss is noted already.
             self.link = link if link.alive else None

@@ -18,7 +18,7 @@ from simulators.report import CSV_HEADER, FleetReport, Totals
 from tests.services.broker_access import access_lines
 from tests.simulators.cloud_stand_in import CloudStandIn, cloud_stand_in
 from wattline.errors import ConfigError
-from wattline.local_servers import MosquittoServer
+from wattline.local_servers import MosquittoServer, free_port
 
 ACL = ["pattern write wattline/v1/%u/up/#", "pattern read wattline/v1/%u/down/#"]
 
@@ -207,6 +207,34 @@ def test_old_mqtt_is_spoken_when_asked_for(mosquitto: MosquittoServer) -> None:
     report = _run(_config(mosquitto.port, ack=AckMode.BROKER, protocol=ProtocolChoice.V311))
     assert report.protocol == "3.1.1"
     assert report.totals.unacked == report.totals.unsent == 0
+
+
+@pytest.fixture
+def old_broker_port() -> Iterator[int]:
+    """The port of a running broker that speaks only MQTT 3.1.1."""
+    port = free_port()
+    command = [sys.executable, str(Path(__file__).with_name("old_broker.py")), str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as broker:
+        try:
+            assert broker.stdout is not None
+            assert broker.stdout.readline() == b"ready\n"
+            yield port
+        finally:
+            broker.kill()
+
+
+def test_old_mqtt_is_found_out_where_the_broker_speaks_nothing_else(old_broker_port: int) -> None:
+    report = _run(_config(old_broker_port, ack=AckMode.BROKER))
+    assert report.protocol == "3.1.1"
+    assert report.totals.readings == 3 * 2 * 15
+    assert report.totals.unacked == report.totals.unsent == 0
+
+
+def test_mqtt_5_alone_is_not_given_up(old_broker_port: int) -> None:
+    report = _run(_config(old_broker_port, ack=AckMode.BROKER, protocol=ProtocolChoice.V5, drain_ms=6000))
+    assert report.protocol == "5"
+    assert report.totals.readings == 0
+    assert report.totals.failed_connects >= 3
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from edge_agent.ports import Sensor
 from simulators import sensor
 from simulators.faults import Fault, FaultKind
 from simulators.household import DEFAULT_ORIGIN_MS, Household, HouseholdOptions
@@ -44,7 +45,7 @@ def _read_all(simulated: SimulatedSensor) -> list[Reading]:
 
 def test_the_module_offers_what_the_agent_loads() -> None:
     options = convert({"kind": "gas"}, sensor.OPTIONS)
-    made = sensor.SENSOR("m1", options)
+    made: Sensor = sensor.SENSOR("m1", options)
     made.open()
     made.close()
     assert made.read(0.0) == []
