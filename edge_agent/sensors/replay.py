@@ -225,7 +225,7 @@ class ReplaySensor:
             delimiter=options.delimiter,
             time_format=options.time_format,
             zone=options.timezone,
-            interval_ms=options.interval,
+            interval_ms=int(options.interval),  # a plain one: readings go to an encoder that knows no other
         )
 
     def _load_place(self, now_ms: int) -> Place:

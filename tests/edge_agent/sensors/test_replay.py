@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge_agent.errors import EndOfReadingsError, SensorError
@@ -13,6 +14,7 @@ from edge_agent.sensors.replay_csv import WEEK_MS
 from wattline.config import convert
 from wattline.errors import ConfigError
 from wattline.reading import Reading
+from wattline.wire import Frame
 
 T0 = 1_700_000_000_000
 HOUR_MS = 3_600_000
@@ -180,3 +182,14 @@ def test_every_london_home_needs_no_option_but_its_file(corpus: Path) -> None:
         rows = len(gzip.decompress(home.read_bytes()).splitlines()) - 1
         assert len(readings) + sum(sensor.bad.values()) == rows
         assert len(readings) > rows * 0.99
+
+
+def test_an_interval_from_the_file_of_the_agent_can_be_sent(tmp_path: Path) -> None:
+    file = tmp_path / "meter.csv"
+    file.write_text(f"t,energy_kwh\n{T0},0.25\n")
+    sensor = sensor_of(file, interval="30m")
+    sensor.open()
+    (reading,) = read_all(sensor)
+    sensor.close()
+    frame = Frame("m", [reading.t_ms], {"energy_kwh": [0.25]}, reading.interval_ms)
+    assert msgspec.json.decode(msgspec.json.encode(frame))["interval_ms"] == HOUR_MS // 2
