@@ -34,6 +34,11 @@ _METER_EXAMPLES: Final = """Examples:
   wattline simulate meter --link ./p1-port --seed 7
   (then in agent.toml: sensor = "dsmr", options.port = "./p1-port")
 """
+_HOME_EXAMPLES: Final = """Examples:
+
+\b
+  wattline simulate home --seed 7 --days 365 --out home-7.csv
+"""
 
 app = typer.Typer(no_args_is_help=True, help="Simulated gateways and meters.")
 
@@ -125,6 +130,20 @@ def meter(
         link.unlink(missing_ok=True)
 
 
+@app.command(epilog=_HOME_EXAMPLES)
+def home(
+    *,
+    out: Annotated[Path, typer.Option(help="The CSV file to write.")],
+    seed: Annotated[int, typer.Option(help="Which home.")] = 1,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="Days up to the last full half hour.")] = 30,
+) -> None:
+    """Write a home's half-hourly consumption as CSV, in the layout of the London homes."""
+    from simulators.half_hours import write_half_hours
+
+    count = write_half_hours(out, seed, days)
+    typer.echo(f"{count} half hours of home {seed} are in {out}", err=True)
+
+
 def _duration(option: str, text: str) -> int:
     try:
         return int(parse_duration(text))
@@ -163,8 +182,8 @@ def _progress(config: FleetConfig) -> Iterator[Callable[[Totals, int], None] | N
         def show(totals: Totals, undelivered: int) -> None:
             away = max(config.gateways - totals.connects + totals.reconnects, 0)
             status.update(
-                f"{totals.readings:,} readings in {totals.batches:,} batches, {undelivered:,} to acknowledge, "
-                f"{totals.resends:,} resent, {away} gateways never connected"
+                f"{totals.readings:,} readings, {undelivered:,} batches to go, "
+                f"{totals.resends:,} resent, {away} gateways to come"
             )
 
         yield show
