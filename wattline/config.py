@@ -93,7 +93,8 @@ def load(path: Path, schema: type[T]) -> T:
     try:
         return convert(table, schema)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error.where}", error.problem) from None
+        where = f"{path}: {error.where}" if error.where else str(path)
+        raise ConfigError(where, error.problem) from None
 
 
 def convert(table: dict[str, Any], schema: type[T], where: str = "") -> T:
