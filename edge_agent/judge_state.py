@@ -42,7 +42,8 @@ def restore_history(judge: AnomalyJudge, path: Path) -> bool:
         the judge starts anew and the next `save_history` replaces it.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
             judge.restore(dict(arrays))
     except FileNotFoundError:
         return False

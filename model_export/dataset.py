@@ -1,0 +1,102 @@
+"""Where training data comes from: series of intervals, one per meter.
+
+A source is an iterable of `MeterSeries`; `feature_table` turns any source into
+the rows that a model learns from, with the edge's own feature function.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from model_export.errors import DataError
+from wattline.features import NAMES, WARM_UP_MS, FeatureState
+from wattline.intervals import Integers, Intervals, concatenate
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSpan:
+    """One injected or labelled fault: [start, end) in ms UTC."""
+
+    kind: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSeries:
+    """The intervals of one meter in time order, and what is known to be wrong in them.
+
+    Attributes:
+        name: The meter.
+        intervals: Its intervals; `meter` is ignored.
+        faults: Labelled faults; training takes unlabelled series.
+    """
+
+    name: str
+    intervals: Intervals
+    faults: tuple[FaultSpan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """Rows that may be learned from or judged, of all meters.
+
+    Attributes:
+        matrix: float32[N, F].
+        meter: Index of the meter, int64[N].
+        start_ms: Start of the interval, int64[N].
+        interval_ms: Length of all intervals.
+        names: Meters by index.
+    """
+
+    matrix: npt.NDArray[np.float32]
+    meter: Integers
+    start_ms: Integers
+    interval_ms: int
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def of_meters(self, chosen: Sequence[int]) -> "FeatureTable":
+        """Only the rows of the chosen meters; indices stay."""
+        rows = np.isin(self.meter, np.asarray(chosen))
+        return replace(self, matrix=self.matrix[rows], meter=self.meter[rows], start_ms=self.start_ms[rows])
+
+    def meter_weeks(self) -> float:
+        """How many weeks of one meter the rows make up."""
+        return len(self) * self.interval_ms / (7 * 86_400_000)
+
+    def digest(self) -> str:
+        """SHA-256 of the rows, so that a model names what it was trained on."""
+        return hashlib.sha256(np.ascontiguousarray(self.matrix).tobytes()).hexdigest()
+
+
+def feature_table(source: Iterable[MeterSeries], *, warm_up_ms: int = WARM_UP_MS) -> FeatureTable:
+    """Features of every interval after its meter's warm-up.
+
+    Args:
+        source: Series whose intervals all have one length.
+        warm_up_ms: How long a meter is only watched at first.
+
+    Raises:
+        DataError: There is no series, or none is longer than the warm-up, or lengths differ.
+    """
+    series = list(source)
+    parts = [replace(one.intervals, meter=np.full(len(one.intervals), i)) for i, one in enumerate(series)]
+    if not any(len(part) for part in parts):
+        raise DataError("the data set holds no intervals")
+    everything = concatenate(parts)
+    lengths = np.unique(everything.length_ms).tolist()
+    if len(lengths) > 1:
+        raise DataError(f"intervals of several lengths ({lengths} ms); a model is trained for one")
+    rows = FeatureState(len(series)).advance(everything)
+    ready = rows.ready(warm_up_ms)
+    if not ready.any():
+        raise DataError(f"none of {len(series)} meters has more history than the warm-up of {warm_up_ms / 3.6e6:g} h")
+    names = tuple(one.name for one in series)
+    matrix = rows.matrix[ready].reshape(-1, len(NAMES))
+    return FeatureTable(matrix, everything.meter[ready], everything.start_ms[ready], lengths[0], names)

@@ -1,0 +1,1 @@
+"""Sources of training data, behind one shape: an iterable of `MeterSeries`."""

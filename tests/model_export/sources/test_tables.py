@@ -1,0 +1,94 @@
+"""CSV files of any layout that says what it holds become series; the rest is refused by name."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model_export.errors import DataError
+from model_export.sources.tables import find_layout, table_files, table_series
+
+LONDON = "LCLid,tstp,energy(kWh/hh)\n"
+HALF_HOUR = 1_800_000
+
+
+def test_a_london_home_is_read_with_its_flaws(tmp_path: Path) -> None:
+    rows = [
+        "MAC1,2013-01-01 01:00:00, 0.3 ",
+        "MAC1,2013-01-01 00:00:00, 0.219 ",
+        "MAC1,2013-01-01 00:30:00,Null",
+        "MAC1,2013-01-01 01:00:00, 0.3 ",
+        "MAC1,no time,0.1",
+        "MAC1,2013-01-01 01:30:00, 0.1 ",
+        "MAC1,2013-01-01 02:00:00, 0.2 ",
+        "MAC2,2013-01-01 00:00:00.0000000, 0.5 ",
+        "MAC2,2013-01-01 00:30:00.0000000, 0.5 ",
+    ]
+    file = tmp_path / "homes.csv.gz"
+    file.write_bytes(gzip.compress((LONDON + "\n".join(rows)).encode()))
+    one, two = table_series([file], HALF_HOUR)
+    assert (one.name, two.name) == ("MAC1", "MAC2")
+    assert one.intervals.mean.tolist() == pytest.approx([0.438, 0.6, 0.2, 0.4])
+    assert two.intervals.mean.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "interval_ms", "mean"),
+    [
+        ("time,power_w", ["2026-01-01T00:00:00Z,100", "2026-01-01T00:00:30Z,300"], 60_000, [200.0]),
+        ("t_ms,power_w", ["1767225600000,100", "1767225630000,300"], 60_000, [200.0]),
+        ("timestamp,energy_kwh", [f"2026-01-01 0{h}:00:00,{h}" for h in range(4)], 3_600_000, [0, 1, 2, 3]),
+        ("timestamp,energy_kwh", [f"2026-01-01 0{h}:00:00,{h}" for h in range(4)], 7_200_000, [0.5, 2.5]),
+        ("timestamp,gas_m3", [f"2026-01-01 0{h}:00:00,{h * h}" for h in range(4)], 3_600_000, [1, 3, 5]),
+    ],
+)
+def test_the_columns_name_says_what_the_values_are(
+    tmp_path: Path, header: str, rows: list[str], interval_ms: int, mean: list[float]
+) -> None:
+    file = tmp_path / "meter.csv"
+    file.write_text("\n".join([header, *rows]))
+    [series] = table_series([file], interval_ms)
+    assert series.name == "meter"
+    assert series.intervals.mean.tolist() == pytest.approx(mean)
+
+
+def test_a_column_can_be_named_with_its_quantity() -> None:
+    assert find_layout(["date", "x", "y"], "y", "power_w", "f").value == "y"
+    assert find_layout(["building_id", "timestamp", "meter_reading"], "", "", "f").quantity == "energy_kwh"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("a,b\n1,2\n", "no column of times"),
+        ("time,colour\n2026-01-01,red\n", "no column of values"),
+        ("", r"bad\.csv"),
+        ("time,energy_kwh\n2026-01-01,1\n2026-01-02,1\n2026-01-03,1\n", "too coarse"),
+    ],
+)
+def test_a_file_of_another_layout_is_refused_by_name(tmp_path: Path, content: str, problem: str) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text(content)
+    with pytest.raises(DataError, match=problem):
+        list(table_series([file], 60_000))
+
+
+def test_a_file_without_a_usable_row_gives_an_empty_series(tmp_path: Path) -> None:
+    file = tmp_path / "nan.csv"
+    file.write_text("time,power_w\n2026-01-01,NaN\n2026-01-02,Null\n")
+    [series] = table_series([file], 60_000)
+    assert len(series.intervals) == 0
+
+
+def test_an_empty_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no"):
+        table_files(tmp_path)
+
+
+def test_real_london_homes_are_read(corpus: Path) -> None:
+    files = table_files(corpus / "forecast" / "london_lcl" / "homes")
+    series = list(table_series(files[:3], HALF_HOUR))
+    assert [one.name[:3] for one in series] == ["MAC", "MAC", "MAC"]
+    assert all((np.diff(one.intervals.start_ms) >= HALF_HOUR).all() for one in series)
+    assert 0.05 < np.mean([one.intervals.mean.mean() for one in series]) < 3.0
