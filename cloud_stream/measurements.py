@@ -69,28 +69,35 @@ def is_tag_value(value: str) -> bool:
     return len(value) <= MAX_TAG_LENGTH and _FORBIDDEN_IN_TAG.search(value) is None
 
 
-@lru_cache(maxsize=1 << 14)
-def is_field_name(measurement: str, name: str) -> bool:
-    """Whether every store can keep a field of that name."""
-    taken = name in _RESERVED or name in MEASUREMENTS[measurement].tags
-    return not taken and _FIELD_NAME.fullmatch(name) is not None
-
-
 def problem(point: Point) -> str:
     """Why no store can keep a point: a reason, or "" when it can be kept."""
-    measurement = MEASUREMENTS.get(point.measurement)
-    if measurement is None:
+    if point.measurement not in MEASUREMENTS:
         return "unknown_measurement"
-    if not all(name in measurement.tags and is_tag_value(value) for name, value in point.tags.items()):
+    if not _are_tags(point.measurement, tuple(point.tags.items())):
         return "bad_tag"
-    if not point.fields or not all(is_field_name(point.measurement, name) for name in point.fields):
+    if not _are_fields(point.measurement, tuple(point.fields)):
         return "bad_field"
-    if not all(map(_is_value, point.fields.values())):
-        return "bad_value"
+    for value in point.fields.values():
+        if isinstance(value, str):
+            if len(value) > MAX_TEXT_LENGTH or _FORBIDDEN_IN_TEXT.search(value):
+                return "bad_value"
+        elif not math.isfinite(value):
+            return "bad_value"
     return ""
 
 
-def _is_value(value: FieldValue) -> bool:
-    if isinstance(value, str):
-        return len(value) <= MAX_TEXT_LENGTH and _FORBIDDEN_IN_TEXT.search(value) is None
-    return math.isfinite(value)
+# A million points have a few thousand tags and a few sets of fields.
+@lru_cache(maxsize=1 << 17)
+def _are_tags(measurement: str, tags: tuple[tuple[str, str], ...]) -> bool:
+    known = MEASUREMENTS[measurement].tags
+    return all(name in known and is_tag_value(value) for name, value in tags)
+
+
+@lru_cache(maxsize=1 << 12)
+def _are_fields(measurement: str, names: tuple[str, ...]) -> bool:
+    return bool(names) and all(_is_field_name(measurement, name) for name in names)
+
+
+def _is_field_name(measurement: str, name: str) -> bool:
+    taken = name in _RESERVED or name in MEASUREMENTS[measurement].tags
+    return not taken and _FIELD_NAME.fullmatch(name) is not None

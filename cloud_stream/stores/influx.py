@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from cloud_stream import measurements
-from cloud_stream.errors import StoreRejectedError, StoreUnavailableError
+from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.measurements import FLOW_MARK, READING, USAGE
 from cloud_stream.ports import Rejected, Series
 from cloud_stream.records import Columns, Point
@@ -186,7 +186,8 @@ def understand(problem: str) -> Refusal:
     Args:
         problem: Such as `partial write: field type conflict: ... dropped=3`.
     """
-    reason = next((ours for theirs, ours in _REASONS if theirs in problem), "refused")
+    words = problem.lower()
+    reason = next((ours for theirs, ours in _REASONS if theirs in words), "refused")
     _, _, number = problem.rpartition("dropped=")
     return Refusal(reason, int(number) if number.isascii() and number.isdigit() else 0)
 
@@ -195,11 +196,9 @@ def read_tables(answer: Answer) -> Iterator[Table]:
     """The tables in one line of a query's answer.
 
     Raises:
-        StoreUnavailableError: The server cannot answer now.
-        StoreRejectedError: The server refuses the question or the credentials.
+        StoreUnavailableError: The server does not answer, or not now: our questions are well-formed, so that a
+            refusal is about credentials or limits, which somebody will put right.
     """
-    if answer.status in (BAD_REQUEST, UNAUTHORIZED, FORBIDDEN):
-        raise StoreRejectedError(f"query: {answer.status} {answer.problem}")
     if answer.status != OK:
         raise StoreUnavailableError(f"query: {answer.status} {answer.problem}", answer.retry_after_s)
     try:

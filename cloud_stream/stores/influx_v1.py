@@ -7,7 +7,7 @@ from typing import Final
 
 from cloud_stream.errors import StoreRejectedError, StoreUnavailableError
 from cloud_stream.stores.http import Answer, HttpConnection
-from cloud_stream.stores.influx import FORBIDDEN, NO_CONTENT, UNAUTHORIZED, read_tables
+from cloud_stream.stores.influx import BAD_REQUEST, FORBIDDEN, NO_CONTENT, UNAUTHORIZED, read_tables
 from cloud_stream.stores.influxql import PARAMETERS, identifier
 
 _log: Final = logging.getLogger("cloud_stream.stores")
@@ -70,7 +70,7 @@ class InfluxV1:
         )
 
     def _note(self, answer: Answer) -> None:
-        if answer.status in (UNAUTHORIZED, FORBIDDEN):
+        if answer.status in (BAD_REQUEST, UNAUTHORIZED, FORBIDDEN):
             raise StoreRejectedError(f"{answer.status} {answer.problem}")
         try:
             list(read_tables(answer))

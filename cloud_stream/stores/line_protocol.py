@@ -11,7 +11,7 @@ as it takes to read the same 64-bit float again.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -99,12 +99,21 @@ def _head(key: SeriesKey, quantity: str) -> bytes:
 
 def encode_point(point: Point) -> bytes:
     """Write one point as a line; `measurements.problem` must have found none in it."""
-    measurement = MEASUREMENTS[point.measurement]
-    tags = _tags((name, point.tags.get(name, "")) for name in measurement.tags)
+    integers = MEASUREMENTS[point.measurement].integers
+    # Most fields are floats: this line is most of the time that points take.
     fields = ",".join(
-        f"{name}={_value(value, integer=name in measurement.integers)}" for name, value in point.fields.items()
+        [
+            f"{name}={value!r}" if type(value) is float and name not in integers else _field(name, value, integers)
+            for name, value in point.fields.items()
+        ]
     )
-    return f"{point.measurement}{tags} {fields} {point.t_ms}".encode()
+    return f"{_point_head(point.measurement, tuple(point.tags.items()))} {fields} {point.t_ms}".encode()
+
+
+@lru_cache(maxsize=1 << 16)
+def _point_head(measurement: str, tags: tuple[tuple[str, str], ...]) -> str:
+    given = dict(tags)
+    return measurement + _tags((name, given.get(name, "")) for name in MEASUREMENTS[measurement].tags)
 
 
 def encode_points(points: Iterable[Point]) -> list[Body]:
@@ -141,9 +150,9 @@ def _tags(tags: Iterable[tuple[str, str]]) -> str:
     return "".join(f",{name}={value.translate(_TAG_ESCAPES)}" for name, value in tags if value)
 
 
-def _value(value: FieldValue, *, integer: bool) -> str:
+def _field(name: str, value: FieldValue, integers: Container[str]) -> str:
     if isinstance(value, str):
-        return f'"{value.translate(_TEXT_ESCAPES)}"'
+        return f'{name}="{value.translate(_TEXT_ESCAPES)}"'
     if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{int(value)}i" if integer else repr(float(value))
+        return f"{name}=true" if value else f"{name}=false"
+    return f"{name}={int(value)}i" if name in integers else f"{name}={float(value)!r}"

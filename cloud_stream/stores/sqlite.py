@@ -89,7 +89,7 @@ class SqliteStore:
         """See `Store.usage`."""
         with self._translated():
             db = self._connection()
-            cursor = db.execute(sql.select_points(USAGE, tags), (*tags.values(), start_ms, end_ms))
+            cursor = db.execute(sql.select_points(USAGE, tags), {**tags, "start": start_ms, "end": end_ms})
             return list(_points(USAGE, cursor))
 
     def mark(self, shard: str) -> tuple[str, int]:

@@ -7,7 +7,7 @@ underscores.
 
 # ruff: noqa: S608 - see above
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -94,7 +94,23 @@ def _border(quantity: str, side: str, order: str) -> str:
     return f'SELECT gateway, t_ms, {INTERVAL_FIELD}, "{quantity}" {source} AND t_ms = ({nearest})'
 
 
-def select_points(measurement: str, tags: Mapping[str, str]) -> str:
-    """The points that carry `tags` (their values are the first parameters), with times in [start, end)."""
-    terms = [*(f'"{name}" = ?' for name in tags), "t_ms >= ?", "t_ms < ?"]
-    return f"SELECT * FROM {measurement} WHERE {' AND '.join(terms)} ORDER BY t_ms"
+def select_points(measurement: str, tags: Collection[str]) -> str:
+    """The points that carry `tags` (parameters by their names), with times in [:start, :end)."""
+    if measurement == USAGE and "site" not in tags and {"level", "window"} <= set(tags):
+        return _select_usage_of_all_sites(tags)
+    return f"SELECT * FROM {measurement} WHERE {_condition(tags)} ORDER BY t_ms"
+
+
+def _select_usage_of_all_sites(tags: Collection[str]) -> str:
+    """As `select_points`, site by site: rows lie in that order, and without it all times would be read."""
+    next_site = f'SELECT min(site) FROM {USAGE} WHERE level = :level AND "window" = :window'
+    return f"""
+    WITH RECURSIVE sites (name) AS (
+        {next_site} UNION ALL SELECT ({next_site} AND site > name) FROM sites WHERE name IS NOT NULL
+    )
+    SELECT {USAGE}.* FROM sites CROSS JOIN {USAGE} ON site = name WHERE {_condition(tags)} ORDER BY t_ms
+    """
+
+
+def _condition(tags: Collection[str]) -> str:
+    return " AND ".join([*(f'"{name}" = :{name}' for name in tags), "t_ms >= :start", "t_ms < :end"])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cloud_stream.errors import StoreError, StoreRejectedError, StoreUnavailableError
+from cloud_stream.errors import StoreRejectedError, StoreUnavailableError
 from cloud_stream.records import Point
 from cloud_stream.stores.influx import Backend, InfluxStore, understand
 from cloud_stream.stores.influx_v1 import InfluxV1, shard_duration_h
@@ -175,6 +175,38 @@ def test_a_suffering_server_means_later(
     store.close()
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (413, b"Request Entity Too Large", "too_large"),
+        (
+            422,
+            b'{"code":"unprocessable entity","message":"partial write: points beyond retention policy"}',
+            "outside_retention",
+        ),
+    ],
+)
+def test_what_is_refused_line_by_line_comes_back(
+    server: ScriptedServer, backend: Callable[[str], Backend], status: int, body: bytes, reason: str
+) -> None:
+    server.status, server.body = status, body
+    store = InfluxStore(backend(server.url), RETENTION_MS)
+    rejected = store.write([], [usage(i, float(i)) for i in range(3)])
+    assert [found.reason for found in rejected] == [reason] * 3
+    assert [found.row.rsplit(b" ", 1)[1] for found in rejected] == [str(NOW_MS + i).encode() for i in range(3)]
+    store.close()
+
+
+def test_credentials_go_into_a_header_and_nowhere_else(
+    server: ScriptedServer, backend: Callable[[str], Backend]
+) -> None:
+    store = InfluxStore(backend(server.url), RETENTION_MS)
+    store.write([], [usage(0, 1.0)])
+    path, scheme, credentials = server.seen[0].split(" ")
+    assert (SECRET in path, scheme, credentials) in [(False, "Basic", "Z3c6aHVudGVyMg=="), (False, "Token", SECRET)]
+    store.close()
+
+
 def test_a_database_that_cannot_be_made_means_later_or_never(
     server: ScriptedServer, backend: Callable[[str], Backend]
 ) -> None:
@@ -202,24 +234,24 @@ def test_nobody_listens(backend: Callable[[str], Backend]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "expected"),
+    ("status", "body"),
     [
-        (200, b"not json", StoreUnavailableError),
-        (200, b'{"results":[{"error":"timeout"}]}', StoreUnavailableError),
-        (200, b'{"error":"shutting down"}', StoreUnavailableError),
-        (200, b'{"results":[{"ser', StoreUnavailableError),
-        (503, b"", StoreUnavailableError),
-        (503, b"busy", StoreUnavailableError),
-        (400, b'{"error":"error parsing query"}', StoreRejectedError),
-        (401, b'{"error":"unable to parse authentication credentials"}', StoreRejectedError),
+        (200, b"not json"),
+        (200, b'{"results":[{"error":"timeout"}]}'),
+        (200, b'{"error":"shutting down"}'),
+        (200, b'{"results":[{"ser'),
+        (503, b""),
+        (503, b"busy"),
+        (400, b'{"error":"error parsing query"}'),
+        (401, b'{"error":"unable to parse authentication credentials"}'),
     ],
 )
 def test_answers_to_questions_that_are_none(
-    server: ScriptedServer, backend: Callable[[str], Backend], status: int, body: bytes, expected: type[StoreError]
+    server: ScriptedServer, backend: Callable[[str], Backend], status: int, body: bytes
 ) -> None:
     server.status, server.body = status, body
     store = InfluxStore(backend(server.url), RETENTION_MS)
-    with pytest.raises(expected):
+    with pytest.raises(StoreUnavailableError):
         store.mark("shard-01")
     store.close()
 
@@ -247,6 +279,7 @@ def test_an_answer_that_breaks_off_is_none(
         ('partial write: field type conflict: input field "x" on m is type float dropped=1', "type_conflict", 1),
         ("partial write: max-values-per-tag limit exceeded (100000/100000) dropped=2", "tag_limit", 2),
         ("unable to parse 'x': missing fields", "unparsable", 0),
+        ("Request Entity Too Large", "too_large", 0),
         ("something new", "refused", 0),
         ("", "refused", 0),
     ],

@@ -189,8 +189,10 @@ def test_whole_numbers_are_floats_whichever_came_first(store: Store) -> None:
         pytest.param({"level": "meter", "site": "house-1", "meter": "m1", "window": "5m"}, ["m1@0", "m1@1"], id="all"),
         pytest.param({"level": "meter", "site": "house-1"}, ["m1@0", "m2@0", "m1@1"], id="a site's meters, by time"),
         pytest.param({"level": "site", "meter": ""}, ["@0"], id="an absent tag is the empty one"),
+        pytest.param({"level": "meter", "window": "5m"}, ["m1@0", "m2@0", "m1@0", "m1@1"], id="all sites of a level"),
         pytest.param({"level": "fleet"}, [], id="nobody"),
-        pytest.param({}, ["@0", "m1@0", "m2@0", "m1@1"], id="everything"),
+        pytest.param({"level": "fleet", "window": "5m"}, [], id="nobody of all sites"),
+        pytest.param({}, ["@0", "m1@0", "m2@0", "m1@0", "m1@1"], id="everything"),
     ],
 )
 def test_usage_by_tags(store: Store, tags: dict[str, str], expected: Sequence[str]) -> None:
@@ -201,6 +203,7 @@ def test_usage_by_tags(store: Store, tags: dict[str, str], expected: Sequence[st
             usage(T[0], {"energy_kwh": 1.0}),
             usage(T[0], {"energy_kwh": 3.0}, meter="m2"),
             usage(T[0], {"energy_kwh": 4.0}, level="site", meter=""),
+            usage(T[0], {"energy_kwh": 5.0}, site="house-2"),
             usage(T[2], {"energy_kwh": 9.0}),
         ],
     )
