@@ -1,14 +1,16 @@
 """Windows computed the plain way, from the set of readings: the oracle.
 
 Written from the definitions alone, with loops and fractions of time, sharing
-no code with the product but its table of quantities.
+no code with the product but its table of quantities and the names of the shards.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
+from cloud_stream.sharding import shard_of
 from wattline.quantities import Kind, RollUp, quantity
 
 HOUR_MS = 3_600_000
@@ -30,8 +32,10 @@ Key = tuple[str, str, str, int]
 """Level, site, meter, start of the window."""
 
 
-def usage(values: Iterable[Value], width_ms: int) -> dict[Key, dict[str, float]]:
-    """All windows of all levels but the shards."""
+def usage(
+    values: Iterable[Value], width_ms: int, subs: Collection[tuple[str, str]] = ()
+) -> dict[Key, dict[str, float]]:
+    """All windows of all levels; `subs` are the (site, meter) that do not count towards their site."""
     rows: dict[Key, dict[str, float]] = {}
     by_series: dict[tuple[str, str, str], dict[int, Value]] = defaultdict(dict)
     for value in values:
@@ -49,9 +53,11 @@ def usage(values: Iterable[Value], width_ms: int) -> dict[Key, dict[str, float]]
                 spoken[key][usage_name] = (rank, amount)
     for key, amounts in spoken.items():
         rows.setdefault(key, {}).update({n: a for n, (_, a) in amounts.items()})
-    sites = level_above(rows, lambda key: ("site", key[1], "", key[3]))
+    mains = {key: row for key, row in rows.items() if (key[1], key[2]) not in subs}
+    sites = level_above(mains, lambda key: ("site", key[1], "", key[3]))
+    shards = level_above(sites, lambda key: ("shard", shard_of(key[1]), "", key[3]))
     fleet = level_above(sites, lambda key: ("fleet", "", "", key[3]))
-    return rows | sites | fleet
+    return rows | sites | shards | fleet
 
 
 def gauge_windows(series: list[Value], width_ms: int) -> dict[int, dict[str, float]]:
@@ -79,7 +85,7 @@ def amount_windows(series: list[Value], width_ms: int) -> dict[int, float]:
     if kind.kind is Kind.AMOUNT:
         stretches = [(v.t_ms, v.t_ms + v.interval_ms, v.value) for v in series if v.interval_ms]
     elif kind.usage:
-        pairs = zip(series, series[1:], strict=False)
+        pairs = pairwise(series)
         found = [stretch(kind.kind, a, b) for a, b in pairs]
         stretches = [one for one in found if one is not None]
     else:
@@ -112,11 +118,11 @@ def stretch(kind: Kind, a: Value, b: Value) -> tuple[int, int, float] | None:
     return a.t_ms, b.t_ms, used
 
 
-def level_above(rows: Mapping[Key, dict[str, float]], up: "object") -> dict[Key, dict[str, float]]:
+def level_above(rows: Mapping[Key, dict[str, float]], up: Callable[[Key], Key]) -> dict[Key, dict[str, float]]:
     """Roll rows up."""
     groups: dict[Key, list[dict[str, float]]] = defaultdict(list)
     for key, row in rows.items():
-        groups[up(key)].append(row)  # type: ignore[operator]
+        groups[up(key)].append(row)
     rolled = {key: roll_up(group) for key, group in groups.items()}
     return {key: row for key, row in rolled.items() if row}
 
