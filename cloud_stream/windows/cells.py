@@ -107,24 +107,28 @@ class CellTable:
             gone.update(oldest[: int(excess / share) + 1])
         return gone
 
-    def neighbours(self, series: int, low: int, high: int) -> tuple[int, int]:
-        """The windows around [low, high] up to which a late reading may reach.
+    def reach(self, series: int, low: int, high: int, newest: int) -> tuple[int, int]:
+        """The windows that late readings in [low, high] may change.
 
         Consumption is spread from reading to reading, over windows that hold
-        none. Where the next window with a reading is not in memory any more,
-        everything of the series on that side may belong to that stretch.
+        none. Where the next window with a reading of the series is not in
+        memory, it may be anywhere on that side.
+
+        Args:
+            series: The series.
+            low: The first window with a late reading.
+            high: The last.
+            newest: The window of the newest reading of the series.
 
         Returns:
-            The nearest windows in memory below `low` and above `high` that hold
-            readings of the series, or else the farthest that hold any part of it.
+            The first and the last such window.
         """
         begin, end = np.searchsorted(self.cells.code, [series << WINDOW_BITS, (series + 1) << WINDOW_BITS])
-        mine, read = self.cells.window[begin:end], self.cells.n[begin:end] > 0
-        below, above = mine[read & (mine < low)], mine[read & (mine > high)]
-        lowest, highest = (int(mine[0]), int(mine[-1])) if len(mine) else (low, high)
+        read = self.cells.window[begin:end][self.cells.n[begin:end] > 0]
+        below, above = read[read < low], read[read > high]
         return (
-            int(below[-1]) if len(below) else min(low, lowest),
-            int(above[0]) if len(above) else max(high, highest),
+            int(below[-1]) if len(below) else 0,
+            int(above[0]) if len(above) else max(high, newest),
         )
 
     def held(self, site: int, low: int, high: int) -> set[SiteWindow]:

@@ -186,11 +186,10 @@ class ShardWindows:
 
     def _hand_over(self, series: int, span: Span) -> None:
         """Take every window that a late span may reach out of memory."""
-        site = int(self._series.site_of[series])
+        site, newest_ms = int(self._series.site_of[series]), self._series.newest_ms(series)
         for width, table in self._tables.items():
             low, high = span[0] // width, span[1] // width
-            reach = table.neighbours(series, low, high)
-            held = table.held(site, *reach)
+            held = table.held(site, *table.reach(series, low, high, newest_ms // width))
             self._ask_cells(width, table.evict(held, self._series.site_of))
             self._forget_rows(width, held)
             table.retire(site, (high,))
