@@ -147,7 +147,7 @@ def _packed(frames: Iterable[bytes], target_bytes: int) -> list[bytes]:
 MAX_WAITING_VALUES: Final = 200_000
 """Memory is flushed early when so many values wait, as while a long history is read."""
 
-FIRST_FLUSH_MS: Final = 200
+FIRST_FLUSH_MS: Final = 100
 """The very first flush comes soon, so that whoever starts an agent sees it work."""
 
 

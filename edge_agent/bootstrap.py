@@ -15,7 +15,7 @@ from edge_agent.errors import ModelError
 from edge_agent.intake import Intake
 from edge_agent.judge_guard import GuardedJudge, NoJudge
 from edge_agent.outbox import LogOutbox, OverflowingWriter
-from edge_agent.pipeline import Judge, Pipeline
+from edge_agent.pipeline import Pipeline
 from edge_agent.ports import Detector, Sensor
 from edge_agent.publisher import Publisher, PublisherConfig
 from edge_agent.publisher_state import Limits
@@ -79,6 +79,7 @@ def make_agent(plan: Plan) -> Agent:
         waiting = {"in_memory": writers[0].held, "memory_dropped": writers[0].dropped + writers[1].dropped}
         return {
             **supervisor.figures(),
+            **judge.figures(),
             **waiting,
             "refused_values": batcher.refused,
             "events": events.counts().get("rows", 0.0),
@@ -142,7 +143,7 @@ def _publisher_config(config: AgentConfig) -> PublisherConfig:
     )
 
 
-def _make_judge(config: AgentConfig) -> tuple[Judge, str, Callable[[], object]]:
+def _make_judge(config: AgentConfig) -> tuple[GuardedJudge | NoJudge, str, Callable[[], object]]:
     """The judge, its model's name for births, and what keeps its history."""
     if not config.detector.enabled:
         return NoJudge(), "", lambda: None

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from wattline.reading import Reading
@@ -19,6 +19,10 @@ class Judge(Protocol):
 
     def events(self, now_ms: int) -> list[Event]:
         """What was found."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Intervals by what became of them."""
 
 
 class GuardedJudge:
@@ -47,6 +51,11 @@ class GuardedJudge:
             self._failed("events")
             return []
 
+    def figures(self) -> dict[str, float]:
+        """For the status message: intervals by what became of them, and failures."""
+        figures = {f"intervals_{name}": float(n) for name, n in self._judge.counts.items() if n}
+        return figures | {f"judge_failed_{name}": float(n) for name, n in self.failures.items()}
+
     def _failed(self, method: str) -> None:
         self.failures[method] += 1
         if self.failures[method] == 1:
@@ -62,3 +71,7 @@ class NoJudge:
     def events(self, now_ms: int) -> list[Event]:  # noqa: ARG002 (the port's)
         """Find nothing."""
         return []
+
+    def figures(self) -> dict[str, float]:
+        """Nothing to tell."""
+        return {}

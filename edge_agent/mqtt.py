@@ -28,6 +28,7 @@ from wattline.errors import ConfigError
 _log: Final = logging.getLogger("edge_agent.mqtt")
 
 CONNECT_TIMEOUT_S: Final = 10.0
+CONNACK_TIMEOUT_S: Final = 5.0
 SESSION_EXPIRY_S: Final = 86_400
 """How long the broker keeps commands for an absent gateway; acknowledgements need no session."""
 
@@ -146,7 +147,7 @@ class Connection:
             self._client.connect(self._config.host, self._config.port, int(self._config.keepalive.seconds), **options)
         except (OSError, ValueError) as error:  # TLS errors are OSErrors; ValueError is a host that IDNA cannot spell
             raise PublishError(f"{self._config.url}: {error}") from error
-        deadline = time.monotonic() + CONNECT_TIMEOUT_S
+        deadline = time.monotonic() + CONNACK_TIMEOUT_S
         while self._connack is None and not self._lost and time.monotonic() < deadline:
             self._network(0.2, None)
         self._judge_connack()
@@ -216,9 +217,8 @@ class Connection:
         code = self._connack
         if code is None:
             why = self._lost or "no answer to CONNECT"
-            # A broker that only knows an older version may just hang up.
-            kind = VersionUnsupportedError if self._lost else PublishError
-            raise kind(f"{self._config.url}: {why}")
+            # A broker that only knows an older version may just hang up, or (amqtt) say nothing.
+            raise VersionUnsupportedError(f"{self._config.url}: {why}")
         if code.value == _UNSUPPORTED_VERSION:
             raise VersionUnsupportedError(f"{self._config.url}: {code}")
         if code.is_failure:

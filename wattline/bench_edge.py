@@ -18,9 +18,11 @@ from wattline.errors import WattlineError
 from wattline.local_servers import LOOPBACK, MosquittoServer
 
 GATEWAY: Final = "bench-edge"
-_START_TIMEOUT_S: Final = 30.0
+_START_TIMEOUT_S: Final = 120.0
 _STOP_TIMEOUT_S: Final = 20.0
-_WARM_UP_S: Final = 3.0
+_SETTLE_S: Final = 3.0
+_HISTORY: Final = "25h"
+_LIVE_S: Final = 30.0
 
 
 class BenchError(WattlineError):
@@ -45,6 +47,8 @@ def run_edge_bench(
         detector: False switches detection off.
 
     Returns:
+        `judged`: intervals scored while measuring (0 when no full interval
+        ended, or no model fits `interval`),
         `cpu_us_per_value` of the agent's process while it runs steadily,
         `rss_mb` at the end, `first_publish_s` from the start of the process to
         the first readings at a subscriber, `values` that arrived while
@@ -57,36 +61,51 @@ def run_edge_bench(
         folder = Path(name)
         with MosquittoServer(folder / "broker") as broker:
             config = folder / "agent.toml"
-            config.write_text(_agent_toml(folder, broker.url, meters, quantities, interval, detector=detector))
+            table = (folder, broker.url, (meters, quantities), interval)
             with (folder / "agent.log").open("wb") as log:
-                return _measure(broker.port, config, log, duration_s, meters * quantities)
+                if detector:  # models judge a meter only once they know a day of it
+                    config.write_text(_agent_toml(*table, detector=True, history=_HISTORY))
+                    _warm_up(broker.port, meters, config, log)
+                config.write_text(_agent_toml(*table, detector=detector, history="0s"))
+                return _measure(broker.port, config, log, duration_s, (meters, quantities))
 
 
-def consume(port: int) -> None:
+def consume(port: int, meters: int) -> None:
     """Play the cloud until SIGTERM: acknowledge every batch, count its values, print the count.
 
     Prints `first_s` (wall clock of the first readings) as soon as it is known,
-    and at the end `values`: [time in ms, values] of every second.
+    `live` once every meter is in the present, and at the end `judged` (of the
+    last status) and `values`: [time in ms, values] of every second.
     """
     from paho.mqtt.client import Client, MQTTMessage
     from paho.mqtt.enums import CallbackAPIVersion
 
     from wattline.topics import Down, Up, down, up
-    from wattline.wire import Ack, decode_batch, encode
+    from wattline.wire import Ack, decode_batch, decode_status, encode
 
     values: Counter[int] = Counter()
+    judged: list[float] = []
+    live: set[str] = set()
     client = Client(CallbackAPIVersion.VERSION2, client_id="bench-cloud")
 
     def on_message(_client: Client, _data: object, message: MQTTMessage) -> None:
+        if message.topic == up(GATEWAY, Up.STATUS):
+            judged.append(decode_status(bytes(message.payload), GATEWAY).outbox.get("intervals_judged", 0.0))
+            return
         batch = decode_batch(bytes(message.payload), GATEWAY)
         if not values:
             _say({"first_s": time.time()})
         for frame in batch.frames:
             for t_ms in frame.t:
                 values[t_ms] += len(frame.q)
+            if frame.t[-1] > (time.time() - _LIVE_S) * 1000 and frame.meter not in live:
+                live.add(frame.meter)
+                if len(live) == meters:
+                    _say({"live": True})
         client.publish(down(GATEWAY, Down.ACK), encode(Ack(log=batch.log, seqs=[(batch.seq, batch.seq)])))
 
     def finish(*_: object) -> None:
+        _say({"judged": max(judged, default=0.0)})
         _say({"values": sorted(values.items())})
         client.disconnect()
 
@@ -94,12 +113,26 @@ def consume(port: int) -> None:
     client.on_message = on_message
     client.on_subscribe = lambda *_: _say({"ready": True})
     client.connect(LOOPBACK, port)
-    client.subscribe(up(GATEWAY, Up.READINGS), qos=1)
+    client.subscribe([(up(GATEWAY, Up.READINGS), 1), (up(GATEWAY, Up.STATUS), 1)])
     client.loop_forever()
 
 
-def _measure(port: int, config: Path, log: IO[bytes], duration_s: float, per_second: int) -> dict[str, float]:
-    cloud = _start(["-c", f"from wattline.bench_edge import consume; consume({port})"], subprocess.PIPE, None)
+def _warm_up(port: int, meters: int, config: Path, log: IO[bytes]) -> None:
+    """Run an agent until the cloud has a day of every meter; ending it keeps the detector's history."""
+    cloud = _start_cloud(port, meters)
+    try:
+        _heard(cloud, "ready")
+        agent = _start(["-m", "edge_agent", "run", "-c", str(config)], subprocess.DEVNULL, log)
+        try:
+            _heard(cloud, "live")
+        finally:
+            _end(agent)
+    finally:
+        _end(cloud)
+
+
+def _measure(port: int, config: Path, log: IO[bytes], duration_s: float, shape: tuple[int, int]) -> dict[str, float]:
+    cloud = _start_cloud(port, shape[0])
     try:
         _heard(cloud, "ready")
         started_s = time.time()
@@ -111,6 +144,7 @@ def _measure(port: int, config: Path, log: IO[bytes], duration_s: float, per_sec
         finally:
             _end(agent)
         cloud.terminate()
+        judged = _heard(cloud, "judged")
         arrived = _heard(cloud, "values")
     finally:
         _end(cloud)
@@ -124,14 +158,15 @@ def _measure(port: int, config: Path, log: IO[bytes], duration_s: float, per_sec
         "rss_mb": round(figures["rss_mb"], 1),
         "first_publish_s": round(first_s - started_s, 3),
         "values": values,
-        "missing": seconds * per_second - values,
+        "missing": seconds * shape[0] * shape[1] - values,
         "start_cpu_s": round(start_cpu_s, 2),
+        "judged": judged,
     }
 
 
 def _steady(agent: subprocess.Popen[bytes], duration_s: float) -> dict[str, float]:
     """CPU and memory of a running agent, from just after one flush of the meters to another."""
-    time.sleep(_WARM_UP_S)
+    time.sleep(_SETTLE_S)
     from_s, from_cpu_s = time.time(), _cpu_s(agent.pid)
     time.sleep(duration_s)
     if agent.poll() is not None:
@@ -145,7 +180,8 @@ def _steady(agent: subprocess.Popen[bytes], duration_s: float) -> dict[str, floa
     }
 
 
-def _agent_toml(folder: Path, url: str, meters: int, quantities: int, interval: str, *, detector: bool) -> str:
+def _agent_toml(folder: Path, url: str, shape: tuple[int, int], interval: str, *, detector: bool, history: str) -> str:
+    meters, quantities = shape
     head = f"""\
 [gateway]
 id = "{GATEWAY}"
@@ -165,10 +201,17 @@ sensor = "pattern"
 [meter.options]
 quantities = {quantities}
 phase = {n}
+history = "{history}"
+history_interval = "{interval}"
 """
         for n in range(meters)
     )
     return head + "".join(tables)
+
+
+def _start_cloud(port: int, meters: int) -> subprocess.Popen[bytes]:
+    program = f"from wattline.bench_edge import consume; consume({port}, {meters})"
+    return _start(["-c", program], subprocess.PIPE, None)
 
 
 def _start(arguments: list[str], stdout: int, stderr: IO[bytes] | None) -> subprocess.Popen[bytes]:

@@ -8,8 +8,9 @@ import math
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Annotated, Final
 
 import msgspec
@@ -21,6 +22,7 @@ CYCLE: Final = 60
 """Readings after which the table starts again."""
 
 _CATCH_UP: Final = 2_000
+_CHUNK: Final = 500
 
 
 class PatternOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -30,11 +32,15 @@ class PatternOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         quantities: Values in a reading; the first is `power_w`.
         interval: Between readings, which come at multiples of it.
         phase: Where in the table this meter starts.
+        history: So much of the past comes at once, before the first live reading.
+        history_interval: Between the readings of the history.
     """
 
     quantities: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 34
     interval: DurationMs = DurationMs(1_000)
     phase: Annotated[int, msgspec.Meta(ge=0)] = 0
+    history: DurationMs = DurationMs(0)
+    history_interval: DurationMs = DurationMs(60_000)
 
     def __post_init__(self) -> None:
         """Refuse an interval of nothing.
@@ -42,7 +48,7 @@ class PatternOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Raises:
             ValueError: It is not positive.
         """
-        if self.interval <= 0:
+        if self.interval <= 0 or self.history_interval <= 0:
             raise ValueError("interval must be longer than 0")
 
 
@@ -54,6 +60,7 @@ class PatternSensor:
         self._options = options
         self._table: Sequence[dict[str, float]] = ()
         self._next_ms = 0
+        self._past: Iterator[int] = iter(())
         self._closed = threading.Event()
 
     def open(self) -> None:
@@ -61,9 +68,14 @@ class PatternSensor:
         self._closed.clear()
         self._table = _table(self._options.quantities)
         self._next_ms = self._last(time.time_ns() // 1_000_000)
+        step_ms = self._options.history_interval
+        start_ms = (self._next_ms - self._options.history) // step_ms * step_ms
+        self._past = iter(range(start_ms, self._next_ms, step_ms) if self._options.history else ())
 
     def read(self, timeout_s: float) -> Sequence[Reading]:
-        """The readings whose time has come."""
+        """The readings whose time has come; the history first."""
+        if past := list(islice(self._past, _CHUNK)):
+            return self._readings(past)
         wait_s = min(self._next_ms / 1000 - time.time(), self._options.interval.seconds)
         if wait_s > 0 and (self._closed.wait(min(wait_s, timeout_s)) or wait_s > timeout_s):
             return ()
@@ -73,12 +85,15 @@ class PatternSensor:
             self._next_ms = self._last(now_ms)
         due = range(self._next_ms, now_ms + 1, interval_ms)
         self._next_ms += len(due) * interval_ms
-        phase = self._options.phase
-        return [Reading(self._meter_id, t, self._table[(t // interval_ms + phase) % CYCLE]) for t in due]
+        return self._readings(due)
 
     def close(self) -> None:
         """End a `read` that waits."""
         self._closed.set()
+
+    def _readings(self, times_ms: Iterable[int]) -> list[Reading]:
+        interval_ms, phase = self._options.interval, self._options.phase
+        return [Reading(self._meter_id, t, self._table[(t // interval_ms + phase) % CYCLE]) for t in times_ms]
 
     def _last(self, now_ms: int) -> int:
         """The newest multiple of the interval: the first reading comes at once."""
