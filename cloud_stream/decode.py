@@ -8,26 +8,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import compress
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
 from cloud_stream.journal import decode_row
-from cloud_stream.records import Columns, DeadLetter, Envelope, Message, Point, Role, ShardBatch
+from cloud_stream.records import Columns, DeadLetter, Envelope, JournalRow, Message, Point, Role, ShardBatch
 from cloud_stream.sharding import shard_of
 from wattline.errors import DecodeError
 from wattline.topics import Up, UpTopic, parse_up
 from wattline.wire import MAX_AHEAD_MS, MIN_TIME_MS, Batch, Status, decode_batch, decode_events, decode_status
 
 _KEPT_TEXT: Final = 200
-
-
-class JournalRow(NamedTuple):
-    """One row of a journal partition."""
-
-    journal: str
-    seq: int
-    payload: bytes
 
 
 @dataclass(slots=True)
@@ -100,7 +92,7 @@ class Decoder:
                     self._take(shards, place)
                 except DecodeError as error:
                     letters.append(place.letter(error.reason, error.detail))
-        batches = {name: _batch(shard) for name, shard in shards.items()}
+        batches = {name: _batch(name, shard) for name, shard in shards.items()}
         letters += [letter for shard in shards.values() for letter in shard.letters]
         return batches, letters
 
@@ -201,7 +193,7 @@ def _take_status(shard: _Shard, status: Status, received_ms: int) -> None:
     shard.roles += [Role(status.site, meter.id, meter.role) for meter in status.meters]
 
 
-def _batch(shard: _Shard) -> ShardBatch:
+def _batch(name: str, shard: _Shard) -> ShardBatch:
     columns = [
         Columns(
             names,
@@ -216,7 +208,7 @@ def _batch(shard: _Shard) -> ShardBatch:
         )
         for (names, interval_ms), layout in shard.layouts.items()
     ]
-    return ShardBatch(shard.messages, columns, shard.roles, shard.points)
+    return ShardBatch(name, shard.messages, columns, shard.roles, shard.points)
 
 
 def _shard(shards: dict[str, _Shard], site: str) -> _Shard:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -25,6 +26,19 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True):
     received_ms: int
     topic: str
     reject: str
+    payload: bytes
+
+
+class JournalRow(NamedTuple):
+    """One row of a journal partition.
+
+    Attributes:
+        journal: The id of the partition's file. seq: the row's number in it.
+        payload: A list of `Envelope`, see `cloud_stream.journal`.
+    """
+
+    journal: str
+    seq: int
     payload: bytes
 
 
@@ -104,6 +118,7 @@ class ShardBatch:
         points: Events and states, ready for the store.
     """
 
+    shard: str
     messages: Sequence[Message]
     columns: Sequence[Columns]
     roles: Sequence[Role] = ()

@@ -16,9 +16,9 @@ from typing import Final, NamedTuple
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from cloud_stream.decode import JournalRow
 from cloud_stream.engine import now_ms
 from cloud_stream.journal import Journal
+from cloud_stream.records import JournalRow
 from wattline.durable_log import DurableLog
 from wattline.errors import LogError
 
