@@ -105,7 +105,7 @@ def consume(port: int, meters: int) -> None:
         client.publish(down(GATEWAY, Down.ACK), encode(Ack(log=batch.log, seqs=[(batch.seq, batch.seq)])))
 
     def finish(*_: object) -> None:
-        _say({"judged": max(judged, default=0.0)})
+        _say({"judged": judged[-1] if judged else 0.0})
         _say({"values": sorted(values.items())})
         client.disconnect()
 
