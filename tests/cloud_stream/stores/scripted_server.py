@@ -3,18 +3,20 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from wattline.local_servers import LOOPBACK
 
 
-class ScriptedServer(HTTPServer):
-    """Answers every request with `status`, `headers` and `body`, and remembers paths and authorisations.
+class ScriptedServer(ThreadingHTTPServer):
+    """Answers every request with `status`, `headers` and `body`, and remembers paths, authorisations and bodies.
 
     Attributes:
         chunked: Send the body as one chunk of a chunked answer.
         breaks_off: Close the connection in the middle of the answer.
     """
+
+    daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__((LOOPBACK, 0), _Handler)
@@ -24,6 +26,7 @@ class ScriptedServer(HTTPServer):
         self.chunked = False
         self.breaks_off = False
         self.seen: list[str] = []
+        self.received: list[bytes] = []
 
     @property
     def url(self) -> str:
@@ -35,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: ScriptedServer
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.received.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         self.server.seen.append(f"{self.path} {self.headers.get('Authorization', '')}".strip())
         self.send_response(self.server.status)
         for name, value in self.server.headers.items():

@@ -14,6 +14,7 @@ from cloud_stream.stores.influx import InfluxStore
 from cloud_stream.stores.influx_v2 import InfluxV2
 from tests.cloud_stream.stores.columns import NAN, NOW_MS, readings
 from tests.cloud_stream.stores.conftest import RETENTION_MS
+from tests.cloud_stream.stores.scripted_server import scripted_server
 from tests.services.victoria_metrics import VictoriaMetricsServer
 
 
@@ -23,6 +24,23 @@ def store(victoria_metrics: VictoriaMetricsServer) -> Iterator[InfluxStore]:
     made.prepare()
     yield made
     made.close()
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "missing"])
+def test_a_missing_bucket_is_made_with_its_retention(there: bool) -> None:  # noqa: FBT001 - a parameter of the table
+    """None of the tests' servers has buckets: this holds what is sent to the reference of the API."""
+    bucket = {"id": "b1", "name": "wattline", "retentionRules": []}
+    organisation = {"id": "00000000000000aa", "name": "wattline"}
+    with scripted_server() as server:
+        server.status, server.headers = 200, {"Content-Type": "application/json"}
+        server.body = json.dumps({"buckets": [bucket] * there, "orgs": [organisation], **bucket}).encode()
+        store = InfluxStore(InfluxV2(server.url, "wattline", "wattline", "token", RETENTION_MS), RETENTION_MS)
+        store.prepare()
+        store.close()
+        made = [json.loads(body) for body in server.received if body]
+    rule = {"type": "expire", "everySeconds": RETENTION_MS // 1000}
+    wanted = {"name": "wattline", "orgID": "00000000000000aa", "retentionRules": [rule], "rp": "0"}
+    assert made == ([] if there else [wanted])
 
 
 def exported(server: VictoriaMetricsServer, name: str) -> list[tuple[dict[str, str], list[int], list[float]]]:
