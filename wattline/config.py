@@ -33,7 +33,8 @@ _SIZES: Final = {
     "GB": 10**9,
     "TB": 10**12,
 }
-_NUMBER_UNIT: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
+_PLACED: Final = re.compile(r"(.*) - at `(\$[^`]*)`", re.DOTALL)
+_NUMBER_UNIT: Final = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]+)\s*")
 
 
 class DurationMs(int):
@@ -88,7 +89,7 @@ def load(path: Path, schema: type[T]) -> T:
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(str(path), error.strerror or str(error)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(str(path), f"is not TOML: {error}") from None
     try:
         return convert(table, schema)
@@ -111,10 +112,16 @@ def convert(table: dict[str, Any], schema: type[T], where: str = "") -> T:
     try:
         return msgspec.convert(table, schema, dec_hook=_decode_unit)
     except msgspec.ValidationError as error:
-        problem, _, path = str(error).partition(" - at ")
-        inner = path.strip("`").removeprefix("$").removeprefix(".")
+        problem, path = _split_path(str(error))
+        inner = path.removeprefix("$").removeprefix(".")
         joined = ".".join(part for part in (where, inner) if part)
         raise ConfigError(joined.replace(".[", "["), _plain(problem)) from None
+
+
+def _split_path(message: str) -> tuple[str, str]:
+    """The problem and its place; the problem may quote anything that the file holds."""
+    found = _PLACED.fullmatch(message)
+    return (found[1], found[2]) if found else (message, "")
 
 
 def _decode_unit(kind: type, value: object) -> object:
@@ -139,10 +146,10 @@ def _split(text: str, units: dict[str, int], expected: str) -> tuple[float, str]
 
 
 def _plain(problem: str) -> str:
-    found = re.fullmatch(r"Object contains unknown field `(.+)`", problem)
+    found = re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL)
     if found:
         return f"unknown key {found[1]!r}"
-    found = re.fullmatch(r"Object missing required field `(.+)`", problem)
+    found = re.fullmatch(r"Object missing required field `(.*)`", problem)
     if found:
         return f"the key {found[1]!r} is missing"
     return problem[:1].lower() + problem[1:]

@@ -5,6 +5,7 @@ register) or an *amount* (what was used in the interval that starts at the
 reading's time). Its unit is the end of its name.
 """
 
+import re
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -111,6 +112,7 @@ UNIT_SUFFIXES: Final = (
 """Units an unknown quantity may end in; it is then a gauge that does not add up."""
 
 MAX_NAME_LENGTH: Final = 64
+_PLAIN: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @lru_cache(maxsize=4096)
@@ -118,7 +120,7 @@ def quantity(name: str) -> Quantity:
     """The quantity of that name.
 
     Args:
-        name: Lower-case letters, digits and underscores, unit last.
+        name: A lower-case letter, then such letters, digits and underscores, unit last.
 
     Raises:
         DecodeError: `unknown_quantity`, when the name is neither known nor
@@ -127,8 +129,7 @@ def quantity(name: str) -> Quantity:
     known = _KNOWN.get(name)
     if known is not None:
         return known
-    plain = name.isascii() and name.replace("_", "a").isalnum() and name == name.lower()
-    if plain and len(name) <= MAX_NAME_LENGTH and name.endswith(UNIT_SUFFIXES):
+    if len(name) <= MAX_NAME_LENGTH and _PLAIN.fullmatch(name) and name.endswith(UNIT_SUFFIXES):
         return Quantity(name, Kind.GAUGE)
     raise DecodeError("unknown_quantity", name[:MAX_NAME_LENGTH])
 

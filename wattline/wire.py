@@ -6,6 +6,7 @@ a rule raises `DecodeError` with a reason of a closed set, and becomes a dead
 letter.
 """
 
+import re
 from typing import Annotated, Final, TypeVar
 
 import msgspec
@@ -23,13 +24,22 @@ MAX_AHEAD_MS: Final = 24 * 3600 * 1000
 MIN_TIME_MS: Final = 946_684_800_000
 """2000-01-01T00:00Z: an older time is a clock that was never set."""
 MAX_ID_LENGTH: Final = 128
-ID_PATTERN: Final = r"^[^\x00-\x20\x7f\\]([^\x00-\x1f\x7f\\]*[^\x00-\x20\x7f\\])?$"
+MAX_TEXT_LENGTH: Final = 1024
+# `$` alone also matches before a last line feed, which would split a line of the database's protocol.
+ID_PATTERN: Final = r"^[^\x00-\x20\x7f-\x9f\\]([^\x00-\x1f\x7f-\x9f\\]*[^\x00-\x20\x7f-\x9f\\])?$(?!\n)"
+_LABEL_PATTERN: Final = rf"^$(?!\n)|{ID_PATTERN}"
 
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH, pattern=ID_PATTERN)]
-"""A site's or meter's id: printable, without blanks at its ends."""
-LogId = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
+"""A site's, meter's or log's id: no control characters, no backslash, no blanks at its ends."""
+Label = Annotated[str, Meta(max_length=MAX_ID_LENGTH, pattern=_LABEL_PATTERN)]
+"""An id, or nothing."""
+Text = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
+"""For a person."""
+LogId = Id
+Version = Annotated[int, Meta(ge=0, le=2**31)]
 TimeMs = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 Seq = Annotated[int, Meta(ge=1, le=2**62)]
+Oldest = Annotated[int, Meta(ge=0, le=2**62)]
 IntervalMs = Annotated[int, Meta(ge=0, le=366 * 24 * 3600 * 1000)]
 
 
@@ -53,27 +63,28 @@ class Batch(msgspec.Struct, kw_only=True):
     """A readings payload: (`gateway`, `log`, `seq`) identifies it for ever.
 
     Attributes:
-        oldest: The lowest sequence number of this log the gateway still holds.
+        oldest: The lowest sequence number of this log the gateway still holds;
+            never above `seq`.
     """
 
-    v: int
+    v: Version
     gateway: str
     site: Id
     log: LogId
     seq: Seq
-    oldest: int = 0
+    oldest: Oldest = 0
     frames: list[Frame]
 
 
 class Head(msgspec.Struct, kw_only=True):
     """What ingest reads of a batch or events payload, without its frames."""
 
-    v: int
+    v: Version
     gateway: str
     site: Id
     log: LogId
     seq: Seq
-    oldest: int = 0
+    oldest: Oldest = 0
 
 
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -90,31 +101,31 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     meter: Id
     t: TimeMs
     interval_ms: IntervalMs = 0
-    detector: str = ""
+    detector: Label = ""
     score: float = 0.0
     threshold: float = 0.0
-    reason: str = ""
+    reason: Text = ""
 
 
 class Events(msgspec.Struct, kw_only=True):
     """An events payload, from an outbox of its own."""
 
-    v: int
+    v: Version
     gateway: str
     site: Id
     log: LogId
     seq: Seq
-    oldest: int = 0
+    oldest: Oldest = 0
     events: list[Event]
 
 
 class MeterInfo(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What a birth says about one meter."""
 
-    id: str
-    kind: str
-    unit: str = ""
-    role: str = "main"
+    id: Id
+    kind: Text
+    unit: Text = ""
+    role: Text = "main"
 
 
 class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -125,13 +136,13 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
         reason: `will` for the broker's word, `shutdown` for our own goodbye.
     """
 
-    v: int
+    v: Version
     gateway: str
-    site: str
-    state: str
-    session: int
-    t: int = 0
-    reason: str = ""
+    site: Id
+    state: Id
+    session: Annotated[int, Meta(ge=0, le=2**62)]
+    t: TimeMs = 0
+    reason: Text = ""
     versions: dict[str, str] = {}
     meters: list[MeterInfo] = []
     model: str = ""
@@ -152,6 +163,7 @@ _EVENTS: Final = msgspec.json.Decoder(Events)
 _STATUS: Final = msgspec.json.Decoder(Status)
 _ACK: Final = msgspec.json.Decoder(Ack)
 _ENCODER: Final = msgspec.json.Encoder()
+_PATTERN: Final = re.compile(r"`str` matching regex '.*'", re.DOTALL)
 
 
 def encode(message: Batch | Events | Status | Ack) -> bytes:
@@ -206,10 +218,7 @@ def decode_status(payload: bytes, topic_gateway: str) -> Status:
         DecodeError: As `decode_batch`.
     """
     status = _decode(_STATUS, payload)
-    if status.v != VERSION:
-        raise DecodeError("bad_version", str(status.v))
-    if status.gateway != topic_gateway:
-        raise DecodeError("foreign_gateway", status.gateway[:MAX_ID_LENGTH])
+    _check_sender(status, topic_gateway)
     return status
 
 
@@ -237,16 +246,24 @@ def _decode(decoder: msgspec.json.Decoder[T], payload: bytes) -> T:
     try:
         return decoder.decode(payload)
     except msgspec.ValidationError as error:
-        raise DecodeError("bad_schema", str(error)) from None
+        raise DecodeError(
+            "bad_schema", _PATTERN.sub("a printable text without blanks at its ends", str(error))
+        ) from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise DecodeError("bad_json", str(error)) from None
 
 
 def _check_head(head: Batch | Events | Head, topic_gateway: str) -> None:
-    if head.v != VERSION:
-        raise DecodeError("bad_version", str(head.v))
-    if head.gateway != topic_gateway or not is_gateway_id(head.gateway):
-        raise DecodeError("foreign_gateway", head.gateway[:MAX_ID_LENGTH])
+    _check_sender(head, topic_gateway)
+    # Whoever sends a batch holds it; a higher `oldest` would have its successors taken for repeats.
+    head.oldest = min(head.oldest, head.seq)
+
+
+def _check_sender(message: Batch | Events | Head | Status, topic_gateway: str) -> None:
+    if message.v != VERSION:
+        raise DecodeError("bad_version", str(message.v))
+    if message.gateway != topic_gateway or not is_gateway_id(message.gateway):
+        raise DecodeError("foreign_gateway", message.gateway[:MAX_ID_LENGTH])
 
 
 def _check_frame(frame: Frame) -> None:
