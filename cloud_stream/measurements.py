@@ -53,6 +53,9 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
 
 MAX_TAG_LENGTH: Final = 256
 MAX_TEXT_LENGTH: Final = 4096
+MAX_INTEGER: Final = 2**63 - 1
+MAX_TIME_MS: Final = MAX_INTEGER // 10**6 - 1
+"""In the year 2262, where nanoseconds since 1970 leave 64 bits."""
 _FORBIDDEN_IN_TAG: Final = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 _FORBIDDEN_IN_TEXT: Final = re.compile(r"[\x00\ud800-\udfff]")
 _FIELD_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,127}")
@@ -77,13 +80,17 @@ def problem(point: Point) -> str:
         return "bad_tag"
     if not _are_fields(point.measurement, tuple(point.fields)):
         return "bad_field"
-    for value in point.fields.values():
-        if isinstance(value, str):
-            if len(value) > MAX_TEXT_LENGTH or _FORBIDDEN_IN_TEXT.search(value):
-                return "bad_value"
-        elif not math.isfinite(value):
-            return "bad_value"
-    return ""
+    if not -MAX_TIME_MS <= point.t_ms <= MAX_TIME_MS:
+        return "bad_time"
+    return "" if all(map(_is_value, point.fields.values())) else "bad_value"
+
+
+def _is_value(value: FieldValue) -> bool:
+    if isinstance(value, str):
+        return len(value) <= MAX_TEXT_LENGTH and _FORBIDDEN_IN_TEXT.search(value) is None
+    if isinstance(value, int):
+        return -MAX_INTEGER <= value <= MAX_INTEGER
+    return math.isfinite(value)
 
 
 # A million points have a few thousand tags and a few sets of fields.

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from cloud_stream.measurements import is_tag_value
+from cloud_stream.measurements import MAX_TIME_MS, is_tag_value
 from cloud_stream.records import Columns, Floats, Int64s
 
 ALL_TIME: Final = -(2**62)
@@ -74,7 +74,8 @@ def sort_out(columns: Columns, oldest_ms: int) -> Sorted:
     """
     whole = _by_series(columns)
     reasons = np.zeros(len(whole.t_ms), dtype=np.int8)
-    reasons[whole.t_ms < oldest_ms] = 1
+    reasons[whole.t_ms < max(oldest_ms, -MAX_TIME_MS)] = 1
+    reasons[whole.t_ms > MAX_TIME_MS] = 3
     bad_keys = np.array([not all(map(is_tag_value, key)) for key in whole.keys], dtype=np.bool_)
     if bad_keys.any():
         reasons[bad_keys[whole.key_of_row]] = 2
@@ -83,7 +84,7 @@ def sort_out(columns: Columns, oldest_ms: int) -> Sorted:
     good = list(_complete(whole.rows(np.flatnonzero(reasons == 0))))
     refused = [
         (reason, block)
-        for number, reason in ((1, "outside_retention"), (2, "bad_tag"))
+        for number, reason in ((1, "outside_retention"), (2, "bad_tag"), (3, "bad_time"))
         for block in _complete(whole.rows(np.flatnonzero(reasons == number)))
     ]
     return Sorted(good, refused)

@@ -99,6 +99,21 @@ def test_after_a_restart_the_spool_goes_first(place: Place) -> None:
     assert stored_number(place.store()) == 3.0
 
 
+def test_nothing_overtakes_the_spool_of_a_former_life(place: Place) -> None:
+    place.take_away()
+    before = place.writer()
+    before.write([numbered([1]), numbered([2])])
+    assert before.flush(PATIENCE_S)
+    before.close()
+    patient = WriterLimits(first_retry_s=0.01, longest_retry_s=0.02, spool_after_s=PATIENCE_S)
+    after = place.writer(limits=patient)
+    after.write([numbered([3])])
+    wait_until(lambda: after.counters.retries > 1, "a second attempt")
+    place.give_back()
+    wait_until(lambda: after.spool_rows == 0 and after.backlog_points == 0, "everything written")
+    assert stored_number(place.store()) == 3.0
+
+
 def test_closing_while_the_store_is_away_leaves_everything_in_the_spool(place: Place) -> None:
     place.take_away()
     writer = place.writer(limits=WriterLimits(first_retry_s=0.01, longest_retry_s=0.02, spool_after_s=PATIENCE_S))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud_stream.measurements import MAX_TAG_LENGTH, MAX_TEXT_LENGTH
+from cloud_stream.measurements import MAX_TAG_LENGTH, MAX_TEXT_LENGTH, MAX_TIME_MS
 from cloud_stream.ports import Series, Store
 from cloud_stream.records import Point
 from tests.cloud_stream.stores.columns import NAN, NOW_MS, frames, readings
@@ -249,6 +249,9 @@ FINE = usage(T[5], {"energy_kwh": 1.0})
         (usage(T[0], {"site": 1.0}), "bad_field"),
         (usage(T[0], {"energy_kwh": math.inf}), "bad_value"),
         (usage(T[0], {"energy_kwh": NAN}), "bad_value"),
+        (usage(T[0], {"energy_kwh": 10**400}), "bad_value"),
+        (usage(MAX_TIME_MS + 1, {"energy_kwh": 1.0}), "bad_time"),
+        (usage(2**70, {"energy_kwh": 1.0}), "bad_time"),
         (Point("usage", {"level": "m"}, T[0], {"note": "x" * (MAX_TEXT_LENGTH + 1)}), "bad_value"),
         (Point("usage", {"level": "m"}, T[0], {"note": "\ud800"}), "bad_value"),
         (usage(T[0], {"energy_kwh": 1.0}, meter="back\\"), "bad_tag"),
@@ -272,6 +275,18 @@ def test_readings_outside_the_retention_are_handed_back_row_by_row(store: Store)
     assert [found.reason for found in rejected] == ["outside_retention"] * 2
     assert rejected[1].row == f"reading,site=house-1,gateway=gw-1,meter=m1 power_w=3.0 {old[1]}".encode()
     assert listed(store.readings("house-1", "m1", T[0], T[1])["power_w"]) == [(T[0], 2.0)]
+
+
+@pytest.mark.parametrize("t_ms", [MAX_TIME_MS + 1, 2**53, 2**62])
+def test_readings_at_an_impossible_time_are_handed_back(store: Store, t_ms: int) -> None:
+    (rejected,) = store.write([readings({"power_w": [1.0, 2.0]}, [t_ms, T[0]])], [])
+    assert rejected.reason == "bad_time"
+    assert listed(store.readings("house-1", "m1", T[0], T[1])["power_w"]) == [(T[0], 2.0)]
+
+
+def test_the_last_possible_time(store: Store) -> None:
+    assert store.write([readings({"power_w": [1.0]}, [MAX_TIME_MS])], [usage(MAX_TIME_MS, {"energy_kwh": 1.0})]) == []
+    assert listed(store.readings("house-1", "m1", T[0], T[1])["power_w"]) == [(MAX_TIME_MS, 1.0)]
 
 
 def test_readings_of_an_impossible_name_are_handed_back(store: Store) -> None:
