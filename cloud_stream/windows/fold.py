@@ -74,6 +74,20 @@ class Rows:
     before_ms: Int64s
     before: Floats
 
+    def where(self, keep: npt.NDArray[np.bool_]) -> "Rows":
+        """The rows chosen by a mask."""
+        return Rows(*(getattr(self, name)[keep] for name in _ROW_FIELDS))
+
+
+_ROW_FIELDS: Final = tuple(Rows.__dataclass_fields__)
+
+
+def joined(one: Rows, other: Rows) -> Rows:
+    """The rows of both, sorted as rows are."""
+    rows = Rows(*(np.concatenate([getattr(one, name), getattr(other, name)]) for name in _ROW_FIELDS))
+    order = np.lexsort((rows.t_ms, rows.series))
+    return Rows(*(getattr(rows, name)[order] for name in _ROW_FIELDS))
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:

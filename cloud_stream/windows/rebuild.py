@@ -134,10 +134,11 @@ def recompute(read: Read, span: Span, widths_ms: Sequence[int]) -> tuple[dict[in
     Returns:
         Cells by width, and the quantities that their series numbers stand for.
     """
-    low, high = _reach(read(span[0], span[1] + 1), span)
+    inside = read(span[0], span[1] + 1)
+    low, high = _reach(inside, span)
     first = min(low - low % width for width in widths_ms)
     last = max(high - high % width + width for width in widths_ms)
-    whole = read(first, last)
+    whole = read(first - _longest(inside), last)
     names = tuple(name for name, series in whole.items() if len(series.t_ms))
     if not names:
         return {}, ()
@@ -156,6 +157,11 @@ def _reach(series: Mapping[str, Series], span: Span) -> Span:
     low = min((int(one.t_ms[0]) for one in held), default=span[0])
     high = max((int(one.t_ms[-1]) + one.interval_ms for one in held), default=span[1])
     return min(low, span[0]), max(high, span[1])
+
+
+def _longest(series: Mapping[str, Series]) -> int:
+    """The longest interval of amounts: one may reach over the next, so the one before a border is not enough."""
+    return max((one.interval_ms for one in series.values()), default=0)
 
 
 def _rows(series: Mapping[str, Series], names: Sequence[str]) -> Rows:

@@ -1,7 +1,7 @@
 """Rebuild a shard's windows when the store shows the rows they are made of."""
 
 from collections import Counter
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.ports import Store
@@ -20,8 +20,10 @@ from cloud_stream.windows.settings import WindowSettings
 from cloud_stream.windows.usage_rows import stored_rows, usage_point
 from wattline.quantities import quantity
 
-BACKOFF_MS = 2_000
+BACKOFF_MS: Final = 2_000
 """How long a store that does not answer is left alone."""
+MAX_POINTS: Final = 20_000
+"""No further meter is begun in a turn that has made so many rows: one span may be a month of them."""
 
 
 class Memory(Protocol):
@@ -101,16 +103,16 @@ class Rebuilder:
     def _run(self, points: list[Point], partials: list[Partial]) -> None:
         """Rebuild as much as one turn may; a failure leaves the rest marked."""
         budget = self._settings.rebuilds_per_timer
-        while budget and self._marked.meters:
+        while budget and self._marked.meters and len(points) < MAX_POINTS:
             points += self._rebuild_meter(*self._marked.first_piece())
             self._marked.drop_first_piece()
             budget -= 1
-        while budget and self._marked.sites:
+        while budget and self._marked.sites and not self._marked.meters:
             site, windows = next(iter(self._marked.sites.items()))
             points += self._rebuild_site(site, windows)
             del self._marked.sites[site]
             budget -= 1
-        if budget:
+        if budget and not (self._marked.meters or self._marked.sites):
             partials += self._rebuild_shard(self._marked.shards)
             self._marked.shards = set()
 

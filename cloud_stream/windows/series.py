@@ -1,13 +1,18 @@
 """The numbering of a shard's sites, meters and series, and their newest values."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from cloud_stream.records import Columns, Floats, Int64s
-from cloud_stream.windows.fold import NO_TIME, Rows, Rules, rule_of
+from cloud_stream.windows.fold import HOUR_MS, NO_TIME, Rows, Rule, Rules, joined, rule_of
 from wattline.quantities import Quantity, quantity
+
+MAX_REACH_MS: Final = 26 * HOUR_MS
+"""Consumption over a longer time than a daily register's is left to rebuilding, which does it piece by piece."""
+CROWD_MS: Final = 100_000_000_000
+"""Where the reaches of all rows add up to more, only those up to an hour are merged: bounds a fold's memory."""
 
 
 class SeriesTable:
@@ -30,6 +35,10 @@ class SeriesTable:
         self._site_of: Int64s = np.empty(0, np.int64)
         self._rules = Rules(np.empty(0, np.int8), np.empty(0, np.float64), np.empty(0, np.float64))
         self._names = b""
+
+    def __len__(self) -> int:
+        """How many series there are."""
+        return len(self.meters)
 
     @property
     def site_of(self) -> Int64s:
@@ -60,9 +69,10 @@ class SeriesTable:
 
         Returns:
             Those newer than anything their series had, with their
-            predecessors; and the late ones. Of readings with the same series
-            and time the one that arrived last is kept. The newest values are
-            moved on.
+            predecessors; and those that only the store can place: late ones,
+            and ones whose consumption reaches too far.
+            Of readings with the same series and time the one that arrived last
+            is kept. The newest values are moved on.
         """
         series, t_ms, value, interval_ms = self._flat(columns)
         order = np.lexsort((t_ms, series))
@@ -71,16 +81,27 @@ class SeriesTable:
         same_series = series[1:] == series[:-1]
         keep = np.append(~(same_series & (t_ms[1:] == t_ms[:-1])), True)[: len(series)]
         late = keep & (t_ms <= self._newest_ms[series])
+        self._correct(series[late], t_ms[late], value[late])
         fresh = keep & ~late
-        none = np.full(int(late.sum()), NO_TIME)
-        return self._succeed(series[fresh], t_ms[fresh], value[fresh], interval_ms[fresh]), Rows(
-            series[late],
-            t_ms[late],
-            value[late],
-            interval_ms[late],
-            none,
-            none.astype(np.float64),
-        )
+        following = self._succeed(series[fresh], t_ms[fresh], value[fresh], interval_ms[fresh])
+        near, far = self._by_reach(following)
+        late_rows = _without_predecessor(series[late], t_ms[late], value[late], interval_ms[late])
+        return near, joined(late_rows, far) if len(far.series) else late_rows
+
+    def _correct(self, series: Int64s, t_ms: Int64s, value: Floats) -> None:
+        """Believe the last word on the instant of a newest reading, as the store does."""
+        again = t_ms == self._newest_ms[series]
+        if again.any():
+            self._newest = self._newest.copy()
+            self._newest[series[again]] = value[again]
+
+    def _by_reach(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Rows whose consumption touches few windows, and the others."""
+        known = rows.before_ms != NO_TIME
+        counted = known & (self._rules.rule[rows.series] == Rule.COUNTER)
+        reach_ms = np.where(counted, rows.t_ms - rows.before_ms, rows.interval_ms)
+        far = reach_ms > (MAX_REACH_MS if reach_ms.sum() <= CROWD_MS else HOUR_MS)
+        return (rows.where(~far), rows.where(far)) if far.any() else (rows, rows.where(far))
 
     def _succeed(self, series: Int64s, t_ms: Int64s, value: Floats, interval_ms: Int64s) -> Rows:
         """Give each row its predecessor, and move the newest values on."""
@@ -178,3 +199,8 @@ class SeriesTable:
             self._number(site, meter, name)
         self._newest_ms, self._newest = state[1], state[2]
         self._index()
+
+
+def _without_predecessor(series: Int64s, t_ms: Int64s, value: Floats, interval_ms: Int64s) -> Rows:
+    none = np.full(len(series), NO_TIME)
+    return Rows(series, t_ms, value, interval_ms, none, none.astype(np.float64))

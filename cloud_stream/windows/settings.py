@@ -9,7 +9,9 @@ class WindowSettings:
 
     Attributes:
         widths_ms: Ascending; each a multiple of the first.
-        max_cells: Cells (windows of series) in memory per shard and width.
+        max_cells: Cells (windows of series) in memory per shard and width, but always
+            `min_windows` of every series: with fewer, all would live in the store alone.
+        min_windows: See `max_cells`.
         idle_ms: Windows that nothing touched for so long leave memory.
         fold_rows: Readings collected before they are folded without waiting.
         rebuilds_per_timer: Meter spans that one timer rebuilds at most.
@@ -18,6 +20,7 @@ class WindowSettings:
 
     widths_ms: tuple[int, ...] = (300_000, 1_800_000)
     max_cells: int = 20_000
+    min_windows: int = 3
     idle_ms: int = 2_700_000
     fold_rows: int = 50_000
     rebuilds_per_timer: int = 50

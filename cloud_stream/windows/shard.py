@@ -243,13 +243,14 @@ class ShardWindows:
 
     def _let_go(self, now_ms: int) -> None:
         settings = self._settings
-        crowded = any(len(t) > settings.max_cells for t in self._tables.values())
+        max_cells = max(settings.max_cells, settings.min_windows * len(self._series))
+        crowded = any(len(t) > max_cells for t in self._tables.values())
         if now_ms < self._let_go_ms and not crowded:
             return
         self._let_go_ms = now_ms + LET_GO_EVERY_MS
         self._dedup.forget_idle(now_ms)
         for width, table in self._tables.items():
-            gone = table.evictable(now_ms - settings.idle_ms, settings.max_cells)
+            gone = table.evictable(now_ms - settings.idle_ms, max_cells)
             table.evict(gone, self._series.site_of)
             self._forget_rows(width, gone)
 

@@ -17,6 +17,7 @@ SITES: Final = ("house", "site-31", "site-1")
 QUANTITIES: Final = ("power_w", "energy_import_kwh", "temperature_c", "gas_m3", "voltage_v")
 REGISTERS: Final = frozenset({"energy_import_kwh", "gas_m3"})
 STEPS_MS: Final = (1000, 10_000, 60_000, 299_000, 900_000, 4_000_000)
+VERY_LONG_MS: Final = 100_000_000
 HOUR_MS: Final = 3_600_000
 LAST_MS: Final = 23 * HOUR_MS
 """Nothing is sent from farther ahead than this."""
@@ -56,37 +57,52 @@ def delivery(rng: random.Random, now_ms: int) -> Delivery:
         for b in (rng.choice(sent) for _ in range(rng.randint(0, 3)))
     ]
     births = [_birth(site, some) for site in SITES]
-    arriving: list[Batch | Status] = [*sent, *again, *restored, births[0]]
-    if rng.randint(0, 3):
-        rng.shuffle(arriving)
-    return Delivery(some, values, [*births, *arriving])
+    return Delivery(some, values, [*births, *_arriving(rng, [*sent, *again, *restored]), births[0]])
+
+
+def _arriving(rng: random.Random, sent: list[Batch]) -> list[Batch]:
+    """Shuffled, or by time with a few that are late, or site by site."""
+    order = rng.choice(["shuffled", "by time", "by time", "by site"])
+    if order == "shuffled":
+        rng.shuffle(sent)
+    elif order == "by time":
+        sent.sort(key=lambda batch: min(t_ms for frame in batch.frames for t_ms in frame.t))
+        for _ in range(rng.randint(0, 3)):
+            sent.append(sent.pop(rng.randint(0, len(sent) - 1)))
+    return sent
 
 
 def _meter(rng: random.Random, number: int) -> Meter:
     site, role = rng.choice(SITES), rng.choice(["main", "main", "sub", "production"])
     if rng.randint(0, 3) == 0:
-        return Meter(site, f"m{number}", role, rng.choice([240_000, 1_800_000]), ("energy_kwh",))
+        return Meter(site, f"m{number}", role, _interval_ms(rng), ("energy_kwh",))
     count = rng.randint(1, len(QUANTITIES))
     return Meter(site, f"m{number}", role, 0, tuple(sorted(rng.sample(QUANTITIES, count))))
 
 
+def _interval_ms(rng: random.Random) -> int:
+    return rng.choice([240_000, 1_800_000]) if rng.randint(0, 12) else VERY_LONG_MS
+
+
 def _readings(rng: random.Random, meter: Meter, now_ms: int) -> list[Value]:
     """Those of one meter, with gaps, resets, roll-overs, holes and times on borders."""
-    values = []
-    t_ms = now_ms - 12 * HOUR_MS + rng.randint(0, 600_000)
+    values: list[Value] = []
+    t_ms = now_ms - rng.choice([2, 12, 12, 100]) * HOUR_MS + rng.randint(0, 600_000)
     register = rng.choice([0.0, 99.5, 12_345.678, 99_999.875])
     for _ in range(rng.randint(1, 25)):
         if meter.interval_ms:
-            t_ms += meter.interval_ms * rng.choice([1, 1, 2, 9])
+            t_ms += meter.interval_ms * rng.choice([1, 1, 2, 9]) // rng.choice([1, 1, 4])
         else:
-            t_ms += rng.choice(STEPS_MS)
+            t_ms += rng.choice(STEPS_MS) if rng.randint(0, 40) else VERY_LONG_MS
             t_ms += rng.choice([0, 0, 0, -t_ms % 300_000, -t_ms % 1_800_000 + 1])
         if t_ms > now_ms + LAST_MS:
-            break
+            if values:
+                break
+            t_ms = now_ms
         register = rng.choice([register, register + 0.25, register + 7.0, 0.0, 0.375, register + 1e7])
         for name in meter.quantities:
             value = register if name in REGISTERS else rng.choice([0.0, -3.5, 230.0, 512.25])
-            if len(meter.quantities) == 1 or rng.randint(0, 4):
+            if len(meter.quantities) == 1 or not values or rng.randint(0, 4):
                 values.append(Value(meter.site, meter.name, name, t_ms, value, meter.interval_ms))
     return values
 
