@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from cloud_stream.backoff import Backoff
 from cloud_stream.errors import CloudError
+from wattline.backoff import Backoff
 
 _log: Final = logging.getLogger("cloud_stream.supervisor")
 _PARENT: Final = "WATTLINE_PARENT_PID"

@@ -14,13 +14,13 @@ from typing import Final, Protocol
 
 from cloud_stream.acks import AckLedger
 from cloud_stream.admission import BatchId, Verdict, admit
-from cloud_stream.backoff import Backoff
 from cloud_stream.errors import RegistryError
 from cloud_stream.inbox import Inbox, Incoming
 from cloud_stream.journal import partition_of, rows_of
 from cloud_stream.metrics import IngestCounters
 from cloud_stream.records import Envelope
 from cloud_stream.registry import Registry
+from wattline.backoff import Backoff
 from wattline.durable_log import DurableLog
 from wattline.errors import LogError, LogFullError
 from wattline.wire import Ack

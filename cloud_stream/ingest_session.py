@@ -24,10 +24,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from cloud_stream.backoff import Backoff
 from cloud_stream.config import BrokerConfig
 from cloud_stream.inbox import Inbox, Incoming
 from cloud_stream.metrics import IngestCounters
+from wattline.backoff import Backoff
 from wattline.errors import ConfigError
 from wattline.topics import Down, Up, down, up_filter
 from wattline.wire import Ack, encode

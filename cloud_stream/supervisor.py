@@ -16,12 +16,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from cloud_stream.backoff import Backoff
 from cloud_stream.children import FIRST_RESTART_S, LONGEST_RESTART_S, WRONG_CONFIG, Group
 from cloud_stream.config import CloudConfig
 from cloud_stream.errors import CloudError
 from cloud_stream.journal import Journal
 from cloud_stream.metrics import lag_rows
+from wattline.backoff import Backoff
 from wattline.errors import LogError
 from wattline.local_servers import LOOPBACK, free_port
 

@@ -15,13 +15,13 @@ from typing import Final, Protocol
 
 import msgspec
 
-from edge_agent.backoff import Backoff
 from edge_agent.config import BrokerConfig
 from edge_agent.errors import PublishError
 from edge_agent.mqtt import Connection, Puback, Received, Retained, VersionUnsupportedError, Wake
 from edge_agent.ports import Outbox
 from edge_agent.publisher_state import AckedRanges, Flight, Limits, Window, merged
 from wattline import topics
+from wattline.backoff import Backoff
 from wattline.errors import DecodeError, WattlineError
 from wattline.wire import VERSION, Status, decode_ack, encode
 

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
-from edge_agent.backoff import Backoff
 from edge_agent.errors import EndOfReadingsError
 from edge_agent.intake import Intake
 from edge_agent.ports import Sensor
+from wattline.backoff import Backoff
 from wattline.errors import WattlineError
 
 _log: Final = logging.getLogger("edge_agent.supervisor")

@@ -8,10 +8,10 @@ from typing import Final
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from cloud_stream.backoff import Backoff
 from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.ports import DeadLetters, Rejected
 from cloud_stream.records import DeadLetter
+from wattline.backoff import Backoff
 
 _log: Final = logging.getLogger("cloud_stream.sinks")
 PARTITION: Final = "dead-letters"

@@ -19,12 +19,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cloud_stream.backoff import Backoff
 from cloud_stream.errors import StoreError, StoreUnavailableError
 from cloud_stream.ports import Rejected, Store
 from cloud_stream.records import Columns, Point, Write
 from cloud_stream.sinks.backlog import Backlog, points_in
 from cloud_stream.sinks.spool import Spool, Spooled
+from wattline.backoff import Backoff
 from wattline.errors import LogError, LogFullError
 
 _log: Final = logging.getLogger("cloud_stream.sinks")

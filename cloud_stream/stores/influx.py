@@ -100,7 +100,16 @@ class InfluxStore:
         self._backend.prepare()
 
     def write(self, columns: Sequence[Columns], points: Sequence[Point]) -> list[Rejected]:
-        """See `Store.write`."""
+        """See `Store.write`.
+
+        Marks go in a request of their own after all others: the server writes the parts of one request that lie in
+        different shards of time side by side, and a mark must not be seen before what it vouches for.
+        """
+        marks = [point for point in points if point.measurement == FLOW_MARK]
+        others = [point for point in points if point.measurement != FLOW_MARK]
+        return self._write(columns, others) + (self._write((), marks) if marks else [])
+
+    def _write(self, columns: Sequence[Columns], points: Sequence[Point]) -> list[Rejected]:
         rejected: list[Rejected] = []
         for body in pack(self._bodies(columns, points, rejected)):
             if refusal := self._send(body.data):

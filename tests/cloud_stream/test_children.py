@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud_stream.backoff import Backoff
 from cloud_stream.children import STABLE_S, Group
 from tests.cloud_stream.waiting import wait_until
+from wattline.backoff import Backoff
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
@@ -121,7 +121,7 @@ def test_a_child_dies_with_its_parent_even_by_kill_9(tmp_path: Path) -> None:
     child = "from cloud_stream.children import die_with_parent as d; d(); print('ready', flush=True); input()"
     parent = f"""
 import sys, time
-from cloud_stream.backoff import Backoff
+from wattline.backoff import Backoff
 from cloud_stream.children import Group
 group = Group("g", lambda: [[sys.executable, "-c", {child!r}]], Backoff(1, 1))
 group.tick(1.0)

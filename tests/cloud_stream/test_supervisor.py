@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from cloud_stream.backoff import Backoff
 from cloud_stream.children import Group
 from cloud_stream.config import CloudConfig, FlowConfig, JournalConfig
 from cloud_stream.errors import CloudError
 from cloud_stream.journal import Journal
 from cloud_stream.supervisor import StallWatch, Supervisor, flow_commands, last_commit_ms, supervise, waiting_rows
 from tests.cloud_stream.waiting import wait_until
+from wattline.backoff import Backoff
 from wattline.config import DurationMs
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
