@@ -261,6 +261,10 @@ def _check_flow(flow: FlowConfig) -> None:
         length: int = getattr(flow, name)
         good = length >= MIN_WINDOW_MS and DAY_MS % length == 0
         _require(good, f"flow.{name}", "must be at least 1s and divide a day without a rest")
+    short, long = sorted((flow.window, flow.utility_interval))
+    _require(
+        long % short == 0, "flow.utility_interval", "and flow.window: the longer must be a multiple of the shorter"
+    )
     _require(flow.epoch_interval > 0, "flow.epoch_interval", "must be above zero")
     _require(flow.state_max_bytes >= MIN_SPACE_BYTES, "flow.state_max_bytes", "is below 1 MiB")
     _require(flow.stalled_after >= 10 * flow.epoch_interval, "flow.stalled_after", "is below 10 epochs")

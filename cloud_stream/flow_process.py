@@ -28,6 +28,7 @@ from cloud_stream.journal import Journal
 from cloud_stream.metrics import FlowCounters, JournalCollector, serving
 from cloud_stream.ports import Rejected, Store
 from cloud_stream.records import DeadLetter, JournalRow, ShardBatch
+from cloud_stream.sharding import SHARDS
 from cloud_stream.sinks.bytewax_sink import StoreSink
 from cloud_stream.sinks.dead_letter_sink import DeadLetterSink, rejected_letters
 from cloud_stream.source import JournalSource
@@ -41,6 +42,8 @@ _log: Final = logging.getLogger("cloud_stream.flow")
 RECOVERY_PARTITIONS: Final = 8
 """Fixed when the folder is first used."""
 RECOVERY_WAIT_S: Final = 30.0
+CELL_BYTES: Final = 256
+"""One window of one series: its numbers, and copies of them while it is merged and snapshotted."""
 
 
 def run_flow(config: CloudConfig, process_id: int = 0, addresses: Sequence[str] = ()) -> int:
@@ -109,7 +112,10 @@ def prepare_recovery(folder: Path, process_id: int) -> None:
 def window_settings(config: CloudConfig) -> WindowSettings:
     """The windows that a configuration asks for."""
     widths = tuple(sorted({int(config.flow.window), int(config.flow.utility_interval)}))
-    return WindowSettings(widths_ms=widths)
+    tables = len(widths) * -(-SHARDS // config.flow.processes)
+    affordable = config.flow.state_max_bytes // (CELL_BYTES * tables)
+    # More than the usual number would make snapshots long.
+    return WindowSettings(widths_ms=widths, max_cells=min(WindowSettings().max_cells, affordable))
 
 
 def _source(config: CloudConfig, process_id: int, stop: threading.Event) -> JournalSource:
@@ -174,6 +180,7 @@ def _counted(counters: FlowCounters) -> Callable[[Step[ShardBatch, Output]], Non
             counters.readings.inc(grown["readings"])
             counters.batches.inc(grown["batches"])
             counters.duplicates.inc(grown["duplicates"])
+            counters.late_values.inc(grown["late_rows"])
             seen.update(grown)
 
     return count

@@ -61,6 +61,7 @@ class FlowCounters:
         readings: Readings handed to the store, without duplicates.
         batches: Batches decoded, without duplicates.
         duplicates: Batches that had been seen.
+        late_values: Values that were older than the newest of their series: their windows are rebuilt.
         dead_letters: By reason.
         store_write_seconds: Time of one write to the store.
         spool_rows: Rows waiting for a store that is away.
@@ -75,6 +76,7 @@ class FlowCounters:
         self.readings = counter("readings", "Readings handed to the store, without duplicates.")
         self.batches = counter("batches", "Batches decoded, without duplicates.")
         self.duplicates = counter("duplicates", "Batches that had been seen.")
+        self.late_values = counter("late_values", "Values older than the newest of their series.")
         self.dead_letters = counter("dead_letters", "Messages and rows that could not be used.", ["reason"])
         self.spool_rows = Gauge("wattline_spool_rows", "Rows waiting for the store.", registry=registry)
         self.spool_bytes = Gauge("wattline_spool_bytes", "Bytes waiting for the store.", registry=registry)

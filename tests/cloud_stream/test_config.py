@@ -82,6 +82,7 @@ def test_every_section_is_understood(tmp_path: Path) -> None:
         ('[journal]\nlinger = "1s"', "journal.linger", "20ms"),
         ('[flow]\nwindow = "7m"', "flow.window", "divide a day"),
         ('[flow]\nutility_interval = "500ms"', "flow.utility_interval", "at least 1s"),
+        ('[flow]\nwindow = "4m"\nutility_interval = "6m"', "flow.utility_interval", "multiple of the shorter"),
         ('[flow]\nepoch_interval = "0s"', "flow.epoch_interval", "above zero"),
         ('[flow]\nstalled_after = "5s"', "flow.stalled_after", "10 epochs"),
         ('[flow]\nstate_max_bytes = "1kB"', "flow.state_max_bytes", "1 MiB"),

@@ -33,6 +33,7 @@ def test_the_page_shows_what_was_counted() -> None:
         "wattline_ingest_messages_total 3.0",
         "wattline_batches_total 0.0",
         "wattline_duplicates_total 0.0",
+        "wattline_late_values_total 0.0",
         "wattline_spool_rows 0.0",
     ):
         assert f"\n{line}\n" in text
