@@ -5,7 +5,6 @@ newest window that has ever left: an absent window that is not newer was here
 before, so nothing may be merged into it; it is rebuilt from the store.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -72,11 +71,9 @@ class CellTable:
         self.dirty.add(key)
         return True
 
-    def retire(self, site: int, windows: Iterable[int]) -> None:
-        """Say that windows belong to the store from now on, in memory or not."""
-        newest = max(windows, default=-1)
-        if newest > self.left.get(site, -1):
-            self.left[site] = newest
+    def retire(self, site: int, window: int) -> None:
+        """Say that a window, and each before it that is not in memory, belongs to the store from now on."""
+        self.left[site] = max(window, self.left.get(site, -1))
 
     def evict(self, gone: set[SiteWindow], site_of: Int64s) -> Cells:
         """Take whole site windows out of memory.
@@ -87,7 +84,7 @@ class CellTable:
         if not gone:
             return no_cells()
         for site, window in gone:
-            self.retire(site, (window,))
+            self.retire(site, window)
             self._touched.pop((site, window), None)
         self.dirty -= gone
         pairs = (site_of[self.cells.series] << WINDOW_BITS) | self.cells.window

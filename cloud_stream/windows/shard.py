@@ -192,7 +192,7 @@ class ShardWindows:
             held = table.held(site, *table.reach(series, low, high, newest_ms // width))
             self._ask_cells(width, table.evict(held, self._series.site_of))
             self._forget_rows(width, held)
-            table.retire(site, (high,))
+            table.retire(site, high)
 
     # -- emitting
 

@@ -1,8 +1,9 @@
 """Shards, fleet and a real store, driven without an engine: what the tests turn."""
 
+import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cloud_stream.decode import Decoder
 from cloud_stream.errors import StoreUnavailableError
@@ -84,10 +85,10 @@ class Way:
 
 
 class Saved(NamedTuple):
-    """What is durable at the end of an epoch."""
+    """What is durable at the end of an epoch: pickled states, as the engine keeps them."""
 
-    shards: dict[str, Any]
-    fleet: Any
+    shards: dict[str, bytes]
+    fleet: bytes
 
 
 class Rig:
@@ -145,10 +146,10 @@ class Rig:
     def snapshot(self) -> Saved:
         """A durable snapshot: what came before it has a durable place on its way to the store."""
         self.deliver()
-        states = {name: shard.snapshot(self.now_ms) for name, shard in self.shards.items()}
+        states = {name: pickle.dumps(shard.snapshot(self.now_ms)) for name, shard in self.shards.items()}
         for way in self.ways.values():
             way.durable = len(way.waiting)
-        return Saved(states, self.fleet.snapshot())
+        return Saved(states, pickle.dumps(self.fleet.snapshot()))
 
     def crash(self, saved: Saved, beyond: int = 0) -> None:
         """Begin again from a snapshot; of what came since, the store has or gets `beyond` items a key."""
@@ -158,9 +159,9 @@ class Rig:
         self.shards = {}
         for name, state in saved.shards.items():
             self.shards[name] = ShardWindows(name, self.settings, self.store)
-            self.shards[name].restore(state)
+            self.shards[name].restore(pickle.loads(state))  # noqa: S301 (our own)
         self.fleet = FleetWindows(self.settings, self.store)
-        self.fleet.restore(saved.fleet)
+        self.fleet.restore(pickle.loads(saved.fleet))  # noqa: S301 (our own)
 
     @property
     def settled(self) -> bool:

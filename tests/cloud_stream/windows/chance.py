@@ -48,7 +48,7 @@ class Delivery(NamedTuple):
 
 def delivery(rng: random.Random, now_ms: int) -> Delivery:
     """Births, then batches: shuffled and repeated, some under another number or by the other gateway."""
-    some = [_meter(rng, number) for number in range(rng.randint(1, 5))]
+    some = [_meter(rng, number) for number in range(rng.randint(1, 6))]
     values = [value for meter in some for value in _readings(rng, meter, now_ms)]
     sent = list(_batches(rng, some, values))
     again = [rng.choice(sent) for _ in range(rng.randint(0, 6))]
@@ -152,6 +152,7 @@ class Turner:
             self._nothing,
             self._nothing,
             self._tick,
+            self._tick,
             self._idle,
             self._rig.write,
             self._write_some,
@@ -171,7 +172,7 @@ class Turner:
         self._rig.tick()
 
     def _idle(self) -> None:
-        self._rig.tick(self._rng.choice([60.0, 4000.0]))
+        self._rig.tick(self._rng.choice([11.0, 11.0, 15.0, 60.0, 4000.0]))
 
     def _write_some(self) -> None:
         if self._rig.ways:

@@ -1,0 +1,165 @@
+"""Numbering series, and telling new readings from late ones."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pytest
+
+from cloud_stream.records import Columns
+from cloud_stream.windows.fold import HOUR_MS, NO_TIME, Rows
+from cloud_stream.windows.series import CROWD_MS, MAX_REACH_MS, SeriesTable
+
+NAN: Final = float("nan")
+
+
+def columns(
+    *frames: tuple[str, Sequence[int], Sequence[float]], quantity: str = "energy_import_kwh", interval_ms: int = 0
+) -> Columns:
+    """Frames of (meter, times, values) of one quantity on site "s"."""
+    times = [t_ms for _, some, _ in frames for t_ms in some]
+    values = [value for _, _, some in frames for value in some]
+    return Columns(
+        (quantity,),
+        interval_ms,
+        np.zeros(len(frames), np.int64),
+        ["s"] * len(frames),
+        ["g"] * len(frames),
+        [meter for meter, _, _ in frames],
+        np.array([len(some) for _, some, _ in frames], np.int64),
+        np.array(times, np.int64),
+        np.array([values], np.float64).reshape(1, len(times)),
+    )
+
+
+def plain(rows: Rows) -> list[tuple[int, int, float, int | None, float]]:
+    """Series, time, value, and the reading before."""
+    before_ms = [None if t == NO_TIME else t for t in rows.before_ms.tolist()]
+    return list(
+        zip(
+            rows.series.tolist(),
+            rows.t_ms.tolist(),
+            rows.value.tolist(),
+            before_ms,
+            rows.before.tolist(),
+            strict=True,
+        )
+    )
+
+
+def test_readings_are_sorted_by_series_and_time_and_know_the_one_before() -> None:
+    table = SeriesTable()
+    fresh, late = table.rows([columns(("b", [20, 10], [2.0, 1.0]), ("a", [5], [7.0]), ("b", [30], [3.0]))])
+    assert plain(fresh) == [(0, 10, 1.0, None, 0.0), (0, 20, 2.0, 10, 1.0), (0, 30, 3.0, 20, 2.0), (1, 5, 7.0, None, 0)]
+    assert not plain(late)
+    assert table.meters == ["b", "a"]
+
+
+def test_the_reading_before_may_have_come_in_an_earlier_batch() -> None:
+    table = SeriesTable()
+    table.rows([columns(("a", [10], [1.0]))])
+    fresh, _ = table.rows([columns(("a", [20], [2.0]))])
+    assert plain(fresh) == [(0, 20, 2.0, 10, 1.0)]
+
+
+@pytest.mark.parametrize("t_ms", [5, 10])
+def test_a_reading_that_is_not_newer_is_late(t_ms: int) -> None:
+    table = SeriesTable()
+    table.rows([columns(("a", [1, 10], [1.0, 2.0]))])
+    fresh, late = table.rows([columns(("a", [t_ms], [3.0]))])
+    assert not plain(fresh)
+    assert [(t, value) for _, t, value, _, _ in plain(late)] == [(t_ms, 3.0)]
+
+
+def test_of_the_same_instant_the_last_word_counts() -> None:
+    table = SeriesTable()
+    fresh, late = table.rows([columns(("a", [10, 10], [1.0, 2.0])), columns(("a", [10], [3.0]))])
+    assert plain(fresh) == [(0, 10, 3.0, None, 0.0)]
+    assert not plain(late)
+
+
+def test_a_corrected_newest_reading_counts_for_what_follows() -> None:
+    table = SeriesTable()
+    table.rows([columns(("a", [10], [1.0]))])
+    table.rows([columns(("a", [10], [4.0]))])
+    fresh, _ = table.rows([columns(("a", [20], [5.0]))])
+    assert plain(fresh) == [(0, 20, 5.0, 10, 4.0)]
+
+
+def test_a_missing_value_is_no_reading() -> None:
+    table = SeriesTable()
+    fresh, _ = table.rows([columns(("a", [10, 20, 30], [1.0, NAN, 3.0]))])
+    assert plain(fresh) == [(0, 10, 1.0, None, 0.0), (0, 30, 3.0, 10, 1.0)]
+
+
+def test_the_same_quantity_is_one_series_whatever_it_came_with() -> None:
+    table = SeriesTable()
+    both = Columns(
+        ("power_w", "energy_import_kwh"),
+        0,
+        np.zeros(1, np.int64),
+        ["s"],
+        ["g"],
+        ["a"],
+        np.array([1]),
+        np.array([10]),
+        np.array([[1.0], [2.0]]),
+    )
+    table.rows([both, columns(("a", [20], [3.0]))])
+    assert [quantity.name for quantity in table.quantities] == ["power_w", "energy_import_kwh"]
+
+
+def test_columns_without_quantities_are_no_readings() -> None:
+    times = np.array([1, 2])
+    empty = Columns((), 0, np.zeros(1, np.int64), ["s"], ["g"], ["a"], np.array([2]), times, np.empty((0, 2)))
+    fresh, late = SeriesTable().rows([empty])
+    assert not plain(fresh)
+    assert not plain(late)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "times", "interval_ms", "far"),
+    [
+        pytest.param("energy_import_kwh", [0, MAX_REACH_MS], 0, [], id="a daily register is merged"),
+        pytest.param("energy_import_kwh", [0, MAX_REACH_MS + 1], 0, [MAX_REACH_MS + 1], id="a longer silence is not"),
+        pytest.param("power_w", [0, MAX_REACH_MS + 1], 0, [], id="a power reaches an hour anyway"),
+        pytest.param("energy_kwh", [0], MAX_REACH_MS, [], id="a day's amount"),
+        pytest.param("energy_kwh", [0], MAX_REACH_MS + 1, [0], id="a month's amount"),
+    ],
+)
+def test_what_reaches_too_far_is_left_to_the_store(
+    quantity: str, times: list[int], interval_ms: int, far: list[int]
+) -> None:
+    values = [float(n) for n in range(len(times))]
+    fresh, late = SeriesTable().rows([columns(("a", times, values), quantity=quantity, interval_ms=interval_ms)])
+    assert [t for _, t, _, _, _ in plain(late)] == far
+    assert sorted(fresh.t_ms.tolist() + late.t_ms.tolist()) == times
+
+
+def test_in_a_crowd_only_an_hour_is_merged() -> None:
+    meters = CROWD_MS // (24 * HOUR_MS) + 1
+    table = SeriesTable()
+    table.rows([columns(*[(f"m{n}", [0], [0.0]) for n in range(meters)])])
+    daily = [(f"m{n}", [24 * HOUR_MS], [1.0]) for n in range(meters)]
+    fresh, late = table.rows([columns(*daily, ("hourly", [0, HOUR_MS], [0.0, 1.0]))])
+    assert len(late.t_ms) == meters
+    assert fresh.t_ms.tolist() == [0, HOUR_MS]
+
+
+def test_late_and_far_readings_come_sorted() -> None:
+    table = SeriesTable()
+    table.rows([columns(("a", [10 * HOUR_MS], [1.0]), ("b", [0], [1.0]))])
+    _, late = table.rows([columns(("b", [99 * HOUR_MS], [2.0]), ("a", [HOUR_MS], [0.5]))])
+    assert [(series, t) for series, t, *_ in plain(late)] == [(0, HOUR_MS), (1, 99 * HOUR_MS)]
+
+
+def test_a_restored_table_goes_on_where_the_first_was() -> None:
+    table, second = SeriesTable(), SeriesTable()
+    table.rows([columns(("a", [10], [1.0]), ("b", [10], [5.0]))])
+    state = table.snapshot()
+    table.rows([columns(("a", [20], [2.0]), ("c", [20], [2.0]))])
+    second.restore(state)
+    fresh, late = second.rows([columns(("a", [20], [2.0]), ("b", [5], [2.0]))])
+    assert plain(fresh) == [(0, 20, 2.0, 10, 1.0)]
+    assert [series for series, *_ in plain(late)] == [1]
+    assert second.meters == ["a", "b"]
