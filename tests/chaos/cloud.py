@@ -4,6 +4,7 @@ import random
 import re
 import socket
 import sqlite3
+import time
 import urllib.request
 from collections import Counter
 from contextlib import closing
@@ -16,6 +17,8 @@ from wattline.local_servers import LOOPBACK, free_port
 
 PARTITIONS = 4
 MOST_PROCESSES = 2
+PATIENCE_S = 5.0
+"""How long the supervisor waits for the rest of a broken cluster."""
 _COUNTER = re.compile(r"^wattline_(\w+)_total(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
 
 
@@ -61,9 +64,9 @@ class FlowCluster:
         self._random.choice(self.running).kill9()
         for member in self.running:
             member.terminate()
-        for member in self.running:
-            if member.runs:
-                member.wait()
+        deadline = time.monotonic() + PATIENCE_S
+        while any(member.runs for member in self.running) and time.monotonic() < deadline:
+            time.sleep(0.02)
         self.end()
 
     def stop(self) -> list[int]:
@@ -118,6 +121,7 @@ max_bytes = "{journal_max_bytes}"
 [flow]
 processes = {MOST_PROCESSES}
 recovery_dir = "{folder}/recovery"
+state_max_bytes = "8MiB"
 [store]
 {store}
 spool_dir = "{folder}/spool"

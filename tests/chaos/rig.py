@@ -36,11 +36,14 @@ class Rig:
 
     Attributes:
         kills: How often a part was killed.
+        timeline: What was done when, for the person who looks at a failure.
     """
 
     def __init__(self, folder: Path, store: str, seed: int, replay_s: float) -> None:
         self.kills: Counter[str] = Counter()
         self.fleets: list[FleetProgram] = []
+        self.timeline: list[str] = []
+        self._began_s = time.monotonic()
         self._folder = folder
         self.broker = MosquittoServer(folder / "broker")
         self.database = InfluxServer(folder / "database") if store == "influxdb" else None
@@ -89,6 +92,7 @@ class Rig:
         """SIGKILL, counted."""
         part.kill9()
         self.kills[name] += 1
+        self.note(f"killed {name}")
 
     def check_alive(self) -> None:
         """Find out whether anything has ended that nobody has ended.
@@ -110,20 +114,34 @@ class Rig:
         time.sleep(fault.down_s)
         for part in chosen:
             part.restart()
+        self.note(f"restarted {' '.join(fault.names)}")
         if fault.recovers:
-            self.files.wait_until_flowing()
+            self.wait_until_flowing()
+
+    def wait_until_flowing(self) -> None:
+        """Wait until new readings are journaled and committed."""
+        self.files.wait_until_flowing()
+        self.note("data flows")
+
+    def note(self, text: str) -> None:
+        """Add a line to the timeline."""
+        self.timeline.append(f"{time.monotonic() - self._began_s:6.1f} s  {text}")
 
     def change_processes(self, processes: int) -> list[int]:
         """Stop the flow in order and start it with another number of processes; returns the exit statuses."""
+        self.wait_until_flowing()
         statuses = self.flow.stop()
+        self.note(f"flow stopped in order, {processes} processes from now on")
         self.flow.processes = processes
         self.flow.restart()
         return statuses
 
     def replace_journal(self, partition: int) -> list[int]:
         """Take a drained partition away while nothing runs; returns the exit statuses."""
+        self.wait_until_flowing()
         statuses = [self.ingest.stop()]
         wait_for(self.files.is_drained, "the journal is drained")
+        self.note(f"ingest stopped in order and everything drained, partition {partition} is replaced")
         statuses += self.flow.stop()
         self.files.replace_partition(partition)
         self.flow.restart()
@@ -132,8 +150,11 @@ class Rig:
 
     def finish_agents(self, deadline_s: float) -> list[int]:
         """Let the agents send all that they have; returns the exit statuses of the stop and of the end."""
+        for agent in self.agents:
+            wait_for(lambda agent=agent: agent.is_connected, "the agent connects")  # type: ignore[misc]
         statuses = [agent.stop() for agent in self.agents]
         for agent in self.agents:
+            agent.hurry()
             agent.start("--until-sent")
         return statuses + [agent.wait(deadline_s) for agent in self.agents]
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -82,8 +83,9 @@ class AgentProgram(Program):
         self._tables = tables
         self._state = folder / "state"
         self._old_state = folder / "state-copied"
-        config = folder / "agent.toml"
-        config.write_text(f"""\
+        self._connections = 0
+        self._config = folder / "agent.toml"
+        self._config.write_text(f"""\
 [gateway]
 id = "{gateway}"
 site = "{self.site}"
@@ -94,7 +96,24 @@ url = "{broker_url}"
 flush_interval = "500ms"
 resend_after = "2s"
 {"".join(_meter_lines(folder, table, speed) for table in tables)}""")
-        super().__init__(folder / "log", ["edge", "run", "-c", str(config)])
+        super().__init__(folder / "log", ["edge", "run", "-c", str(self._config)])
+
+    def start(self, *more: str) -> None:
+        """See `Program`."""
+        self._connections = self._count_connections()
+        super().start(*more)
+
+    def hurry(self) -> None:
+        """From the next start on, replay as fast as possible."""
+        self._config.write_text(re.sub(r"^speed = .*$", 'speed = "max"', self._config.read_text(), flags=re.MULTILINE))
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether this life of it has reached the broker yet."""
+        return self._count_connections() > self._connections
+
+    def _count_connections(self) -> int:
+        return self.log_text().count(" connected url=")
 
     def sent(self) -> Iterator[Value]:
         """Every value in its files."""

@@ -43,6 +43,8 @@ def test_kill_anything_at_any_moment(tmp_path: Path, store: str, kills: int) -> 
         assert found == []
         assert rig.files.dead_letters() == {}
         assert rig.kills.total() >= kills
+        assert "journal_replaced" in rig.flow.log_text()
+        assert rig.flow.counts["late_values"] > 0
 
 
 def summary(rig: Rig, played_s: float, all_s: float) -> str:
@@ -54,7 +56,9 @@ def summary(rig: Rig, played_s: float, all_s: float) -> str:
 kills: {rig.kills.total()} ({kills})
 fleets: {sum(t["readings"] for t in totals)} readings in {sum(t["batches"] for t in totals)} batches, \
 {sum(t["resends"] for t in totals)} resent, {sum(t["reconnects"] for t in totals)} reconnects
-flow (seen before each death): {counts["batches"]} batches, {counts["duplicates"]} duplicates absorbed
+flow (seen before each death): {counts["batches"]} batches, {counts["duplicates"]} duplicates absorbed, \
+{counts["late_values"]} late values
 journals replaced: {rig.flow.log_text().count("journal_replaced")}
+{chr(10).join(rig.timeline)}
 seconds: {played_s:.0f} to the last acknowledgement, {all_s:.0f} until the store was right
 """

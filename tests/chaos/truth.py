@@ -20,13 +20,14 @@ ReadingKey = tuple[str, str, str, int]
 """Site, meter, quantity, time in ms."""
 UsageKey = tuple[str, str, str, int]
 """Level, site, meter, start of the window in ms."""
+Fields = Mapping[str, float]
 
 
 class Stored(Protocol):
     """Looks at a store from outside, without the code that wrote it."""
 
-    def rows(self, measurement: str) -> Iterator[dict[str, Any]]:
-        """Tags (absent ones as ""), `t_ms` and the fields that are set."""
+    def rows(self, measurement: str, level: str = "") -> Iterator[dict[str, Any]]:
+        """Tags, `t_ms` and the fields that are set; with a level, only its rows."""
 
 
 class StoredInSqlite:
@@ -35,11 +36,11 @@ class StoredInSqlite:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def rows(self, measurement: str) -> Iterator[dict[str, Any]]:
+    def rows(self, measurement: str, level: str = "") -> Iterator[dict[str, Any]]:
         """See `Stored`."""
         with closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True)) as db:
             db.row_factory = sqlite3.Row
-            for row in db.execute(f'SELECT * FROM "{measurement}"'):  # noqa: S608 (a constant of the test)
+            for row in db.execute(_select(measurement, level)):
                 yield {name: row[name] for name in row.keys() if row[name] is not None}  # noqa: SIM118 (a Row is no dict)
 
 
@@ -50,13 +51,18 @@ class StoredInInflux:
         self._server = server
         self._database = database
 
-    def rows(self, measurement: str) -> Iterator[dict[str, Any]]:
+    def rows(self, measurement: str, level: str = "") -> Iterator[dict[str, Any]]:
         """See `Stored`."""
-        asked = {"q": f'SELECT * FROM "{measurement}"', "db": self._database, "epoch": "ms"}  # noqa: S608 (as above)
+        asked = {"q": _select(measurement, level), "db": self._database, "epoch": "ms"}
         for series in json.loads(self._server.post("/query", b"", asked))["results"][0].get("series", []):
             names = ["t_ms" if name == "time" else name for name in series["columns"]]
             for row in series["values"]:
                 yield {name: value for name, value in zip(names, row, strict=True) if value is not None}
+
+
+def _select(measurement: str, level: str) -> str:
+    where = f" WHERE \"level\" = '{level}'" if level else ""
+    return f'SELECT * FROM "{measurement}"{where}'  # noqa: S608 (constants of the test)
 
 
 class Truth(NamedTuple):
@@ -68,7 +74,7 @@ class Truth(NamedTuple):
     """
 
     readings: Mapping[ReadingKey, float]
-    usage: Mapping[str, Mapping[UsageKey, Mapping[str, float]]]
+    usage: Mapping[str, Mapping[UsageKey, Fields]]
 
 
 def truth_of(values: Sequence[Value]) -> Truth:
@@ -95,7 +101,12 @@ def sent_by_fleet(file: Path) -> Iterator[Value]:
 
 def differences(stored: Stored, truth: Truth) -> list[str]:
     """What is missing, too much or different, a few examples of each; empty when all is well."""
-    return [*_reading_differences(stored, truth.readings), *_usage_differences(stored, truth.usage)]
+    return [*_reading_differences(stored, truth.readings), *_usage_differences(stored, truth, LEVELS)]
+
+
+def fleet_differences(stored: Stored, truth: Truth) -> list[str]:
+    """The same of the windows of the fleet alone: quickly looked at."""
+    return list(_usage_differences(stored, truth, ("fleet",)))
 
 
 def _reading_differences(stored: Stored, sent: Mapping[ReadingKey, float]) -> Iterator[str]:
@@ -115,25 +126,27 @@ def _reading_differences(stored: Stored, sent: Mapping[ReadingKey, float]) -> It
     yield from _shown("readings with another value (sent, stored)", wrong)
 
 
-def _usage_differences(stored: Stored, wanted: Mapping[str, Mapping[UsageKey, Mapping[str, float]]]) -> Iterator[str]:
-    found: dict[str, dict[UsageKey, dict[str, float]]] = {label: {} for label in wanted}
-    for row in stored.rows("usage"):
-        if row["level"] in LEVELS:
+def _usage_differences(stored: Stored, truth: Truth, levels: Sequence[str]) -> Iterator[str]:
+    for level in levels:
+        found: dict[str, dict[UsageKey, dict[str, float]]] = {label: {} for label in WIDTHS}
+        for row in stored.rows("usage", level):
             tags = {name: row.pop(name, "") for name in ("level", "site", "meter", "window")}
-            key = (tags["level"], tags["site"], tags["meter"], row.pop("t_ms"))
-            found[tags["window"]][key] = row
-    for label, rows in wanted.items():
-        for level in LEVELS:
-            mine = {key for key in rows if key[0] == level}
-            theirs = {key for key in found[label] if key[0] == level}
-            what = f"{label} windows of level {level}"
-            yield from _shown(f"{what} missing", mine - theirs)
-            yield from _shown(f"{what} too many", theirs - mine)
-            pairs = ((key, rows[key], found[label][key]) for key in sorted(mine & theirs))
-            yield from _shown(f"{what} wrong", [(key, _unequal(a, b)) for key, a, b in pairs if _unequal(a, b)])
+            found[tags["window"]][level, tags["site"], tags["meter"], row.pop("t_ms")] = row
+        for label, theirs in found.items():
+            mine = {key: fields for key, fields in truth.usage[label].items() if key[0] == level}
+            yield from _window_differences(f"{label} windows of level {level}", mine, theirs)
 
 
-def _unequal(wanted: Mapping[str, float], found: Mapping[str, float]) -> dict[str, tuple[float | None, float | None]]:
+def _window_differences(
+    what: str, wanted: Mapping[UsageKey, Fields], found: Mapping[UsageKey, Fields]
+) -> Iterator[str]:
+    yield from _shown(f"{what} missing", wanted.keys() - found.keys())
+    yield from _shown(f"{what} too many", found.keys() - wanted.keys())
+    pairs = ((key, _unequal(wanted[key], found[key])) for key in wanted.keys() & found.keys())
+    yield from _shown(f"{what} wrong (sent, stored)", [pair for pair in pairs if pair[1]])
+
+
+def _unequal(wanted: Fields, found: Fields) -> dict[str, tuple[float | None, float | None]]:
     return {
         name: (wanted.get(name), found.get(name))
         for name in sorted(wanted.keys() | found.keys())
