@@ -100,15 +100,16 @@ class CloudFiles:
     """The cloud's folder and configuration.
 
     Args:
-        store: The lines of `[store]`.
+        store: The lines of `[store]`; SQLite in `store_file` without.
         journal_max_bytes: As in `cloud.toml`.
     """
 
-    def __init__(self, folder: Path, broker_url: str, store: str, *, journal_max_bytes: str = "1GiB") -> None:
+    def __init__(self, folder: Path, broker_url: str, store: str = "", *, journal_max_bytes: str = "1GiB") -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         self.metrics_port = _two_free_ports()
         self.config = folder / "cloud.toml"
+        self.store_file = folder / "store.db"
         self.config.write_text(f"""\
 [broker]
 url = "{broker_url}"
@@ -123,7 +124,7 @@ processes = {MOST_PROCESSES}
 recovery_dir = "{folder}/recovery"
 state_max_bytes = "8MiB"
 [store]
-{store}
+{store or f'path = "{self.store_file}"'}
 spool_dir = "{folder}/spool"
 [dead_letters]
 path = "{folder}/dead-letters.db"

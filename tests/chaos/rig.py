@@ -167,11 +167,11 @@ class Rig:
         """What the store holds."""
         if self.database is not None:
             return StoredInInflux(self.database, DATABASE)
-        return StoredInSqlite(self._folder / "cloud" / "store.db")
+        return StoredInSqlite(self.files.store_file)
 
     def _store_lines(self) -> str:
         if self.database is None:
-            return f'kind = "sqlite"\npath = "{self._folder}/cloud/store.db"'
+            return ""
         return f'kind = "influxdb"\napi = "v1"\nurl = "{self.database.url}"\nbucket = "{DATABASE}"'
 
     def _end(self) -> None:
