@@ -64,6 +64,10 @@ class Rebuilder:
         """Whether anything waits for rebuilding."""
         return bool(self._asked or self._marked)
 
+    def has_begun(self, site: str, meter: str) -> bool:
+        """Whether a meter's rebuilding is marked: it will see the rows before its mark, and perhaps no later ones."""
+        return (site, meter) in self._marked.meters
+
     def ask_meter(self, site: str, meter: str, span: Span) -> None:
         """Have the windows that a meter's readings in `span` touch rebuilt."""
         self._asked.add_meter(site, meter, span)

@@ -165,10 +165,21 @@ class ShardWindows:
 
     def _ask_cells(self, width: int, cells: Cells) -> None:
         """Ask for the rebuilding of every meter in these cells."""
-        sites, meters = self._series.site_of, self._series.meters
         for series, window in set(zip(cells.series.tolist(), cells.window.tolist(), strict=True)):
-            site = self._series.sites[sites[series]]
-            self._rebuilder.ask_meter(site, meters[series], span_of(window, width))
+            self._rebuilder.ask_meter(*self._name(series), span_of(window, width))
+
+    def _ask_begun(self, width: int, evicted: Cells) -> None:
+        """Ask again for windows that leave while their meter's rebuilding waits or is under way.
+
+        It may write them now that they are the store's, but its mark is older
+        than the last rows that memory had taken in.
+        """
+        begun = [self._rebuilder.has_begun(*self._name(series)) for series in evicted.series.tolist()]
+        self._ask_cells(width, evicted.where(np.array(begun, np.bool_)))
+
+    def _name(self, series: int) -> tuple[str, str]:
+        """The site and the meter of a series."""
+        return self._series.sites[self._series.site_of[series]], self._series.meters[series]
 
     def _ask_late(self, late: Rows) -> None:
         """Give the windows that late readings reach to the store, and ask."""
@@ -180,9 +191,7 @@ class ShardWindows:
             series = int(late.series[begin])
             span = (int(late.t_ms[begin]), int(ends[begin : end + 1].max()))
             self._hand_over(series, span)
-            number = int(self._series.site_of[series])
-            site, meter = self._series.sites[number], self._series.meters[series]
-            self._rebuilder.ask_meter(site, meter, span)
+            self._rebuilder.ask_meter(*self._name(series), span)
 
     def _hand_over(self, series: int, span: Span) -> None:
         """Take every window that a late span may reach out of memory."""
@@ -251,7 +260,7 @@ class ShardWindows:
         self._dedup.forget_idle(now_ms)
         for width, table in self._tables.items():
             gone = table.evictable(now_ms - settings.idle_ms, max_cells)
-            table.evict(gone, self._series.site_of)
+            self._ask_begun(width, table.evict(gone, self._series.site_of))
             self._forget_rows(width, gone)
 
     def _forget_rows(self, width: int, gone: Iterable[SiteWindow]) -> None:
