@@ -1,0 +1,1 @@
+"""The whole product as processes, given what it should never be given."""
