@@ -101,14 +101,15 @@ class CloudFiles:
 
     Args:
         store: The lines of `[store]`; SQLite in `store_file` without.
-        journal_max_bytes: As in `cloud.toml`.
+        journal_dir: When it shall not be in the folder.
     """
 
-    def __init__(self, folder: Path, broker_url: str, store: str = "", *, journal_max_bytes: str = "1GiB") -> None:
+    def __init__(self, folder: Path, broker_url: str, store: str = "", *, journal_dir: Path | None = None) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         self.metrics_port = _two_free_ports()
         self.config = folder / "cloud.toml"
+        self._journal_dir = journal_dir or folder / "journal"
         self.store_file = folder / "store.db"
         self.config.write_text(f"""\
 [broker]
@@ -116,9 +117,8 @@ url = "{broker_url}"
 [registry]
 path = "{folder}/registry.db"
 [journal]
-dir = "{folder}/journal"
+dir = "{self._journal_dir}"
 partitions = {PARTITIONS}
-max_bytes = "{journal_max_bytes}"
 [flow]
 processes = {MOST_PROCESSES}
 recovery_dir = "{folder}/recovery"
@@ -165,7 +165,7 @@ flow_port = {self.metrics_port}
             return dict(db.execute("SELECT reason, count FROM counts"))
 
     def _partition_file(self, number: int) -> Path:
-        return self.folder / "journal" / f"part-{number:02d}.db"
+        return self._journal_dir / f"part-{number:02d}.db"
 
 
 def _look_at(file: Path) -> Partition:

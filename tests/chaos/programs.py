@@ -55,6 +55,12 @@ class Program:
         """Whether it is alive."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
     def kill9(self) -> None:
         """SIGKILL.
 
