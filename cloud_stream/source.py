@@ -74,7 +74,7 @@ class Trimmer:
                     return
                 offset, self._wanted = self._wanted, None
             try:
-                if offset is not None and offset.journal == self._log.file_id:
+                if offset is not None and offset.journal == self._log.current_file_id():
                     self._log.truncate_through(offset.seq)
             except LogError as error:
                 _log.warning("journal_trim_failed error=%s", error)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from wattline.errors import LogBrokenError, LogFullError
+from wattline.spoilt_file import FileKey, file_key, set_aside
 
 T = TypeVar("T")
 _log: Final = logging.getLogger("wattline.durable_log")
@@ -38,7 +39,6 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITH
 _CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 DELETE_CHUNK: Final = 500
 """Rows a transaction deletes at most, so that an append never waits long."""
-KEPT_CORRUPT_FILES: Final = 3
 ROW_OVERHEAD_BYTES: Final = 64
 
 
@@ -62,7 +62,9 @@ class DurableLog:
     """A bounded log in one SQLite file; safe to share between threads.
 
     Several processes may open the same file: one appends, another reads and
-    truncates (the journal's ingest and flow).
+    truncates (the journal's ingest and flow). Whichever finds it corrupt sets
+    it aside; the others notice that another file has taken its place, and go
+    on with that one.
 
     Attributes:
         dropped: Rows given up to keep the bounds, by reason: ``bytes``,
@@ -100,6 +102,7 @@ class DurableLog:
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
+        self._opened: FileKey = None
         self._page_size = 4096
         self._guarded(lambda: None)
 
@@ -158,6 +161,14 @@ class DurableLog:
             for a, b in ranges
         )
 
+    def current_file_id(self) -> str:
+        """The id of the file that is there now; `file_id` is the one of the last call's file.
+
+        Raises:
+            LogBrokenError: It cannot be opened now.
+        """
+        return self._guarded(lambda: self.file_id)
+
     def oldest(self, writer: str | None = None) -> int:
         """The lowest number held (of one writer), or the next to come if none is."""
         return self._guarded(lambda: self._oldest(writer))
@@ -201,9 +212,15 @@ class DurableLog:
                 raise self._translated(error) from error
 
     def _attempt(self, action: Callable[[], T]) -> T:
+        if self._db is not None and self._was_replaced():
+            self.close()
         if self._db is None:
             self._open()
         return action()
+
+    def _was_replaced(self) -> bool:
+        """Whether another process has put another file where ours was: what we write to ours is lost."""
+        return file_key(self.path) != self._opened
 
     def _translated(self, error: sqlite3.Error) -> LogFullError | LogBrokenError:
         code = getattr(error, "sqlite_errorcode", 0)
@@ -216,8 +233,11 @@ class DurableLog:
     def _open(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists():  # opening it beside SQLite would end the locks that SQLite holds
+                self.path.touch()
         except OSError as error:
             raise LogBrokenError(f"{self.path}: {error}") from error
+        self._opened = file_key(self.path)
         db = sqlite3.connect(
             self.path,
             timeout=self._busy_timeout_s,
@@ -229,6 +249,9 @@ class DurableLog:
         except sqlite3.Error:
             db.close()
             raise
+        if self._was_replaced():
+            db.close()
+            raise LogBrokenError(f"{self.path}: was replaced while it was opened")
         self._db = db
         self.writer_id = str(uuid.uuid4())
 
@@ -245,19 +268,13 @@ class DurableLog:
     def _set_aside(self) -> None:
         """Rename the corrupt file out of the way; a later open makes a new one."""
         self.close()
-        self.dropped["corrupt_file"] += 1
-        kept = sorted(self.path.parent.glob(f"{self.path.name}.corrupt-*[0-9]"))
-        for old in kept[: max(0, len(kept) - KEPT_CORRUPT_FILES + 1)]:
-            old.unlink(missing_ok=True)
-        number = int(kept[-1].name.rsplit("-", 1)[1]) + 1 if kept else 1
-        aside = self.path.with_name(f"{self.path.name}.corrupt-{number:04d}")
         try:
-            self.path.replace(aside)
-            for suffix in ("-wal", "-shm"):
-                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            aside = set_aside(self.path, self._opened)
         except OSError as error:
             raise LogBrokenError(f"{self.path}: {error}") from error
-        _log.error("log_set_aside file=%s kept_as=%s", self.path, aside.name)
+        if aside is not None:
+            self.dropped["corrupt_file"] += 1
+            _log.error("log_set_aside file=%s kept_as=%s", self.path, aside.name)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -291,6 +308,8 @@ class DurableLog:
                 ((self.writer_id, now_ms, payload) for payload in payloads),
             )
             row: tuple[int] = db.execute("SELECT seq FROM sqlite_sequence").fetchone()
+        if self._was_replaced():
+            raise LogBrokenError(f"{self.path}: was replaced while rows were written")
         return range(row[0] - len(payloads) + 1, row[0] + 1)
 
     def _drop_aged(self, now_ms: int) -> None:

@@ -118,3 +118,36 @@ def test_a_corrupt_file_is_set_aside_and_a_new_log_starts(tmp_path: Path, damage
     assert reopened.writer_id != writer
     assert reopened.file_id != file_id
     assert list(tmp_path.glob("log.db.corrupt-*"))
+
+
+@pytest.mark.parametrize("finder", ["appends", "reads"])
+def test_when_one_process_sets_the_file_aside_the_other_goes_on_with_the_new_one(tmp_path: Path, finder: str) -> None:
+    writer, reader = open_log(tmp_path), open_log(tmp_path)
+    for log in (writer, reader):
+        log.append_many([b"before"] * 50, 1)
+    first, second = (writer, reader) if finder == "appends" else (reader, writer)
+    first._set_aside()
+    second._set_aside()  # it finds its old file corrupt too, a moment later
+    first.append_many([b"found"], 2)
+    assert second.append_many([b"after"], 3)
+    assert payloads_of(writer) == payloads_of(reader) == [b"found", b"after"]
+    assert writer.current_file_id() == reader.current_file_id()
+
+
+def test_a_file_found_corrupt_after_it_was_replaced_is_not_set_aside_again(tmp_path: Path) -> None:
+    first, second = open_log(tmp_path), open_log(tmp_path)
+    first._set_aside()
+    first.append_many([b"in the new file"], 1)
+    second._set_aside()
+    assert payloads_of(first) == payloads_of(second) == [b"in the new file"]
+    assert first.dropped["corrupt_file"] + second.dropped["corrupt_file"] == 1
+    assert len(list(tmp_path.glob("log.db.corrupt-*[0-9]"))) == 1
+
+
+def test_rows_written_into_a_file_that_is_taken_away_are_not_claimed(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    log.append_many([b"before"], 1)
+    (tmp_path / "log.db").rename(tmp_path / "elsewhere")
+    log.append_many([b"after"], 2)
+    log.close()
+    assert payloads_of(open_log(tmp_path)) == [b"after"]

@@ -1,0 +1,56 @@
+"""Putting a corrupt SQLite file out of the way, once, however many processes find it corrupt."""
+
+import fcntl
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+KEPT: Final = 3
+"""So many corrupt files are kept beside the good one."""
+_BESIDE: Final = ("-wal", "-shm")
+
+FileKey = tuple[int, int] | None
+"""What tells a file from another one of the same name; None when there is none."""
+
+
+def file_key(path: Path) -> FileKey:
+    """The key of the file that is at `path` now."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def set_aside(path: Path, corrupt: FileKey) -> Path | None:
+    """Rename a corrupt file, and what SQLite keeps beside it.
+
+    Args:
+        path: Where it is.
+        corrupt: The key of the file that is corrupt.
+
+    Returns:
+        Its new name; None when another process was first, and what is at `path` now is another file.
+
+    Raises:
+        OSError: It cannot be renamed.
+    """
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if file_key(path) != corrupt:
+            return None
+        aside = _free_name(path)
+        path.replace(aside)
+        for suffix in _BESIDE:
+            with suppress(FileNotFoundError):
+                Path(f"{path}{suffix}").replace(f"{aside}{suffix}")
+        return aside
+
+
+def _free_name(path: Path) -> Path:
+    kept = sorted(path.parent.glob(f"{path.name}.corrupt-*[0-9]"))
+    for old in kept[: max(0, len(kept) - KEPT + 1)]:
+        for suffix in ("", *_BESIDE):
+            Path(f"{old}{suffix}").unlink(missing_ok=True)
+    number = int(kept[-1].name.rsplit("-", 1)[1]) + 1 if kept else 1
+    return path.with_name(f"{path.name}.corrupt-{number:04d}")
