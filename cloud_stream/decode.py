@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import compress
-from typing import Final
+from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from cloud_stream.journal import decode_row
@@ -20,6 +21,10 @@ from wattline.topics import Up, UpTopic, parse_up
 from wattline.wire import MAX_AHEAD_MS, MIN_TIME_MS, Batch, Status, decode_batch, decode_events, decode_status
 
 _KEPT_TEXT: Final = 200
+MAX_INTERVAL_MS: Final = 31 * 24 * 3_600_000
+"""A longer amount would touch more windows than one row may cost."""
+MAX_MAGNITUDE: Final = 1e12
+"""Beyond any meter (a register in Wh of a city); larger ones would swallow what they are added to."""
 
 
 @dataclass(slots=True)
@@ -38,27 +43,24 @@ class _Layout:
 @dataclass(slots=True)
 class _Shard:
     messages: list[Message] = field(default_factory=list)
+    places: list["_Place"] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     layouts: dict[tuple[tuple[str, ...], int], _Layout] = field(default_factory=dict)
     roles: list[Role] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """One message's place in the journal."""
 
-    journal: str
-    seq: int
-    index: int
-    envelope: Envelope
+    row: JournalRow
+    number: int
 
     def letter(self, reason: str, detail: str = "") -> DeadLetter:
-        """This message as a dead letter."""
-        received_ms, topic = self.envelope.received_ms, self.envelope.topic
-        return DeadLetter(
-            self.journal, self.seq, self.index, received_ms, topic, reason, detail[:_KEPT_TEXT], self.envelope.payload
-        )
+        """This message as a dead letter; rare enough to look the message up once more."""
+        received_ms, topic, _, payload = msgspec.structs.astuple(decode_row(self.row.payload)[self.number])
+        journal, seq, _ = self.row
+        return DeadLetter(journal, seq, self.number, received_ms, topic, reason, detail[:_KEPT_TEXT], payload)
 
 
 class Decoder:
@@ -87,34 +89,36 @@ class Decoder:
                 letters.append(_unreadable(row, error))
                 continue
             for index, envelope in enumerate(envelopes):
-                place = _Place(row.journal, row.seq, index, envelope)
+                place = _Place(row, index)
                 try:
-                    self._take(shards, place)
+                    self._take(shards, envelope, place)
                 except DecodeError as error:
                     letters.append(place.letter(error.reason, error.detail))
         batches = {name: _batch(name, shard) for name, shard in shards.items()}
         letters += [letter for shard in shards.values() for letter in shard.letters]
         return batches, letters
 
-    def _take(self, shards: dict[str, _Shard], place: _Place) -> None:
-        envelope = place.envelope
+    def _take(self, shards: dict[str, _Shard], envelope: Envelope, place: _Place) -> None:
         if envelope.reject:
             raise DecodeError(envelope.reject)
         topic = _topic(envelope.topic)
         if topic.channel is Up.READINGS:
             batch = decode_batch(envelope.payload, topic.gateway)
-            self._take_batch(_shard(shards, batch.site), batch, place)
+            self._take_batch(_shard(shards, batch.site), batch, envelope.received_ms, place)
         elif topic.channel is Up.EVENTS:
             _take_events(shards, topic.gateway, envelope)
         elif topic.channel is Up.STATUS:
             status = decode_status(envelope.payload, topic.gateway)
             _take_status(_shard(shards, status.site), status, envelope.received_ms)
 
-    def _take_batch(self, shard: _Shard, batch: Batch, place: _Place) -> None:
-        received_ms = place.envelope.received_ms
+    def _take_batch(self, shard: _Shard, batch: Batch, received_ms: int, place: _Place) -> None:
+        for frame in batch.frames:
+            if frame.interval_ms > MAX_INTERVAL_MS:
+                raise DecodeError("bad_interval", f"{frame.meter}: {frame.interval_ms} ms")
         oldest_ms = max(MIN_TIME_MS, received_ms - self._retention_ms)
         number = len(shard.messages)
         shard.messages.append(Message(batch.gateway, batch.site, batch.log, batch.seq, batch.oldest, received_ms))
+        shard.places.append(place)
         reasons: set[str] = set()
         for frame in batch.frames:
             if not frame.t:
@@ -208,7 +212,19 @@ def _batch(name: str, shard: _Shard) -> ShardBatch:
         )
         for (names, interval_ms), layout in shard.layouts.items()
     ]
+    for block in columns:
+        shard.letters += _drop_wild_values(block, shard.places)
     return ShardBatch(name, shard.messages, columns, shard.roles, shard.points)
+
+
+def _drop_wild_values(block: Columns, places: Sequence[_Place]) -> list[DeadLetter]:
+    """Make unbelievably large values missing, in place; a letter for each of their messages."""
+    wild = np.abs(block.values) > MAX_MAGNITUDE
+    if not wild.any():
+        return []
+    block.values[wild] = np.nan
+    messages = np.repeat(block.message, block.length)[wild.any(axis=0)]
+    return [places[number].letter("value_out_of_range", "some values") for number in np.unique(messages).tolist()]
 
 
 def _shard(shards: dict[str, _Shard], site: str) -> _Shard:

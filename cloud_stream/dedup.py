@@ -45,6 +45,7 @@ class LogDedup:
         """
         self.seen_ms = now_ms
         new = self._note(seq)
+        oldest = min(oldest, seq)  # what is sent is held: anything else is a confused gateway's word
         if oldest > self.said and now_ms - self.said_ms >= OLDEST_DELAY_MS:
             self._raise_floor(self.said - 1)
             self.said, self.said_ms = oldest, now_ms

@@ -152,10 +152,10 @@ def recompute(read: Read, span: Span, widths_ms: Sequence[int]) -> tuple[dict[in
 
 
 def _reach(series: Mapping[str, Series], span: Span) -> Span:
-    """From the earliest to the latest time that readings of a span speak for."""
+    """From the reading before a span to the one behind it: between them consumption is spread anew."""
     held = [one for one in series.values() if len(one.t_ms)]
     low = min((int(one.t_ms[0]) for one in held), default=span[0])
-    high = max((int(one.t_ms[-1]) + one.interval_ms for one in held), default=span[1])
+    high = max((int(one.t_ms[-1]) for one in held), default=span[1])
     return min(low, span[0]), max(high, span[1])
 
 

@@ -1,5 +1,6 @@
 """Numbering series, and telling new readings from late ones."""
 
+import pickle
 from collections.abc import Sequence
 from typing import Final
 
@@ -157,7 +158,11 @@ def test_a_restored_table_goes_on_where_the_first_was() -> None:
     table, second = SeriesTable(), SeriesTable()
     table.rows([columns(("a", [10], [1.0]), ("b", [10], [5.0]))])
     state = table.snapshot()
-    table.rows([columns(("a", [20], [2.0]), ("c", [20], [2.0]))])
+    kept = pickle.dumps(state)
+    table.rows([columns(("a", [20], [2.0]))])
+    table.rows([columns(("a", [20], [3.0]))])
+    assert pickle.dumps(state) == kept
+    table.rows([columns(("c", [20], [2.0]))])
     second.restore(state)
     fresh, late = second.rows([columns(("a", [20], [2.0]), ("b", [5], [2.0]))])
     assert plain(fresh) == [(0, 20, 2.0, 10, 1.0)]

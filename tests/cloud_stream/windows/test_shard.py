@@ -147,6 +147,7 @@ def test_a_late_reading_waits_until_the_store_shows_its_row(scene: Scene) -> Non
         scene.rig.tick()
     assert scene.stored() == before
     assert not scene.shard().settled
+    assert not scene.shard()._site_rows
     scene.check()
 
 
