@@ -152,10 +152,14 @@ flow_port = {self._ports["flow"]}
         figures = self.page(process).items()
         return Counter({key.partition(":")[2]: int(n) for key, n in figures if key.startswith(f"{name}:")})
 
+    def stored(self, query: str) -> Iterator[Any]:
+        """Rows of the SQLite store; none before the table and its columns are there."""
+        return _rows(self.store_file, query)
+
     def readings(self) -> set[tuple[str, str, int, float]]:
         """Every reading of power in the SQLite store: site, meter, time, value."""
         query = "SELECT site, meter, t_ms, power_w FROM reading WHERE power_w IS NOT NULL"
-        return {tuple(row) for row in _rows(self.store_file, query)}
+        return {tuple(row) for row in self.stored(query)}
 
 
 def _rows(file: Path, query: str) -> Iterator[Any]:
