@@ -2,11 +2,20 @@
 
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
 from wattline.errors import MissingExtraError
 from wattline.local_servers import LOOPBACK, LocalServer, MosquittoServer, ProgramMissingError, find_program
+
+
+class BrokerChoice(StrEnum):
+    """Which broker the demo runs; `auto` is mosquitto where it is installed."""
+
+    AUTO = "auto"
+    MOSQUITTO = "mosquitto"
+    AMQTT = "amqtt"
 
 
 class AmqttServer(LocalServer):
@@ -30,16 +39,21 @@ class AmqttServer(LocalServer):
         return ["-m", "amqtt.scripts.broker_script", "-c", str(file)]
 
 
-def choose_broker(folder: Path) -> LocalServer:
+def choose_broker(folder: Path, choice: BrokerChoice = BrokerChoice.AUTO) -> LocalServer:
     """A broker that this machine can run; not started yet.
 
     Raises:
         MissingExtraError: There is neither mosquitto nor amqtt.
+        ProgramMissingError: Mosquitto was asked for and is not installed.
     """
-    try:
-        find_program(MosquittoServer.program, MosquittoServer.package)
-    except ProgramMissingError:
-        if find_spec("amqtt") is None:
-            raise MissingExtraError("demo", "amqtt") from None
-        return AmqttServer(folder)
-    return MosquittoServer(folder)
+    if choice is not BrokerChoice.AMQTT:
+        try:
+            find_program(MosquittoServer.program, MosquittoServer.package)
+        except ProgramMissingError:
+            if choice is BrokerChoice.MOSQUITTO:
+                raise
+        else:
+            return MosquittoServer(folder)
+    if find_spec("amqtt") is None:
+        raise MissingExtraError("demo", "amqtt")
+    return AmqttServer(folder)

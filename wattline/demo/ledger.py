@@ -29,7 +29,8 @@ class Ledger:
     """Reads the store's file while the flow writes to it.
 
     Attributes:
-        latencies_ms: From a live reading's time to its being seen in the store.
+        latencies_ms: From a live power reading's time to its being seen in the store. An amount's time is the
+            start of its interval and a gas meter's is minutes old when it is read: they would tell nothing.
     """
 
     def __init__(self, store: Path) -> None:
@@ -42,10 +43,14 @@ class Ledger:
     def look(self) -> None:
         """Note the live readings that became visible since the last look; call it often."""
         now_ms = time.time_ns() // 1_000_000
-        for meter, newest_ms in self._rows("SELECT meter, max(t_ms) FROM reading GROUP BY site, meter"):
+        for meter, newest_ms in self._rows(
+            "SELECT meter, max(t_ms) FROM reading WHERE power_w IS NOT NULL GROUP BY site, meter"
+        ):
             since_ms = self._seen.get(meter, newest_ms)
             if newest_ms > since_ms:
-                new = self._rows("SELECT t_ms FROM reading WHERE meter = ? AND t_ms > ?", meter, since_ms)
+                new = self._rows(
+                    "SELECT t_ms FROM reading WHERE meter = ? AND t_ms > ? AND power_w IS NOT NULL", meter, since_ms
+                )
                 self.latencies_ms += [now_ms - t_ms for (t_ms,) in new]
             self._seen[meter] = newest_ms
 
@@ -107,7 +112,7 @@ class Ledger:
         if self._db is None:
             if not self._store.exists():
                 return []
-            self._db = sqlite3.connect(f"file:{self._store}?mode=ro", uri=True, timeout=10, check_same_thread=False)
+            self._db = sqlite3.connect(_read_only(self._store), uri=True, timeout=10, check_same_thread=False)
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.OperationalError as error:
@@ -120,7 +125,7 @@ def dead_letter_count(file: Path) -> int:
     """How many dead letters a file holds."""
     if not file.exists():
         return 0
-    with sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10) as db:
+    with sqlite3.connect(_read_only(file), uri=True, timeout=10) as db:
         return int(db.execute("SELECT count(*) FROM letters").fetchone()[0])
 
 
@@ -139,7 +144,12 @@ def _outbox(state_dir: Path, query: str) -> list[Any]:
     if not file.exists():
         return []
     try:
-        with sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5) as db:
+        with sqlite3.connect(_read_only(file), uri=True, timeout=5) as db:
             return db.execute(query).fetchall()
     except sqlite3.OperationalError:  # it is being made
         return []
+
+
+def _read_only(file: Path) -> str:
+    """A URI, in which a path's question marks and number signs do not end it."""
+    return f"{file.absolute().as_uri()}?mode=ro"

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-HISTORY: Final = "14d"
 HOMES: Final = ("MAC000002", "MAC000005", "MAC000008", "MAC000012", "MAC000015", "MAC000018")
 SIMULATED_METERS: Final = ("sim-1", "sim-2")
+DETECTOR_INTERVAL: Final = "15m"
+"""One minute of a home says little: there is always a kettle. A quarter of an hour is short enough to act upon."""
 _DEMO_FAULTS: Final = (
-    {"kind": "spike", "per_day": 2.0, "strength": 3.0},
-    {"kind": "stuck", "per_day": 0.5},
-    {"kind": "night_load", "per_day": 0.3, "strength": 2.0},
+    {"kind": "spike", "per_day": 1.0, "strength": 10.0},  # 20 kW for a minute and a half
+    {"kind": "stuck", "per_day": 0.3, "duration": "6h"},
+    {"kind": "night_load", "per_day": 0.3, "strength": 2.0, "duration": "90m"},  # 2 kW
 )
 
 
@@ -35,19 +36,20 @@ class Scenario:
     p1_port: Path
 
 
-def write_scenario(folder: Path, broker_url: str, homes: Sequence[Path]) -> Scenario:
+def write_scenario(folder: Path, broker_url: str, homes: Sequence[Path], history: str) -> Scenario:
     """Write every configuration file of the demo.
 
     Args:
         folder: An empty folder; all state goes below it.
         broker_url: Where the broker will be.
         homes: Files of half-hourly consumption to replay.
+        history: How much of the past waits in the outboxes when the broker comes back, such as "14d".
     """
     fault_log, p1_port = folder / "faults.jsonl", folder / "p1-port"
     meters = {
         "gw-p1": [_p1_meter(p1_port)],
-        "gw-homes": [_home(path) for path in homes],
-        "gw-simulated": _simulated(fault_log),
+        "gw-homes": [_home(path, history) for path in homes],
+        "gw-simulated": _simulated(fault_log, history),
     }
     agents = {}
     for gateway, of_gateway in meters.items():
@@ -71,13 +73,13 @@ def _p1_meter(port: Path) -> dict[str, Any]:
     return {"id": "p1-electricity", "kind": "electricity", "sensor": "dsmr", "options": options}
 
 
-def _home(file: Path) -> dict[str, Any]:
-    options = {"file": str(file), "shift_to_now": True, "history": HISTORY}
+def _home(file: Path, history: str) -> dict[str, Any]:
+    options = {"file": str(file), "shift_to_now": True, "history": history}
     return {"id": file.name.partition(".")[0], "kind": "electricity", "sensor": "replay", "options": options}
 
 
-def _simulated(fault_log: Path) -> list[dict[str, Any]]:
-    common = {"history": HISTORY, "history_interval": "1m", "fault_log": str(fault_log), "faults": list(_DEMO_FAULTS)}
+def _simulated(fault_log: Path, history: str) -> list[dict[str, Any]]:
+    common = {"history": history, "history_interval": "1m", "fault_log": str(fault_log), "faults": list(_DEMO_FAULTS)}
     return [
         {"id": meter, "kind": "electricity", "sensor": "simulated", "options": {"seed": seed, **common}}
         for seed, meter in enumerate(SIMULATED_METERS, 11)
@@ -88,14 +90,14 @@ def _agent_toml(folder: Path, gateway: str, broker_url: str, meters: Sequence[Ma
     head = f"""[gateway]
 id = "{gateway}"
 site = "site-{gateway.removeprefix("gw-")}"
-state_dir = "{folder / gateway}"
+state_dir = {_value(str(folder / gateway))}
 [broker]
 url = "{broker_url}"
 [publish]
 flush_interval = "1s"
 status_interval = "2s"
 [detector]
-interval = "1m"
+interval = "{DETECTOR_INTERVAL}"
 """
     return head + "".join(f"[[meter]]\n{_lines(meter)}" for meter in meters)
 
@@ -110,26 +112,26 @@ def _value(value: Any) -> str:  # noqa: ANN401 (whatever TOML can hold)
         return "{" + ", ".join(f"{key} = {_value(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
-    return json.dumps(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _cloud_toml(folder: Path, broker_url: str) -> str:
     return f"""[broker]
 url = "{broker_url}"
 [registry]
-path = "{folder}/registry.db"
+path = {_value(str(folder / "registry.db"))}
 [journal]
-dir = "{folder}/journal"
+dir = {_value(str(folder / "journal"))}
 [flow]
-recovery_dir = "{folder}/recovery"
+recovery_dir = {_value(str(folder / "recovery"))}
 [store]
 kind = "sqlite"
-path = "{folder}/wattline.db"
-spool_dir = "{folder}/spool"
+path = {_value(str(folder / "wattline.db"))}
+spool_dir = {_value(str(folder / "spool"))}
 [dead_letters]
-path = "{folder}/dead-letters.db"
+path = {_value(str(folder / "dead-letters.db"))}
 [alerts]
-rules = "{folder}/alerts.toml"
+rules = {_value(str(folder / "alerts.toml"))}
 """
 
 

@@ -2,9 +2,41 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 MeterTime = tuple[str, int]
+
+
+class FaultLabel(NamedTuple):
+    """One fault that a simulated meter injected, in [start_ms, end_ms)."""
+
+    meter: str
+    start_ms: int
+    end_ms: int
+    kind: str
+
+
+class AnomalySpan(NamedTuple):
+    """One interval that a detector judged abnormal, in [start_ms, end_ms)."""
+
+    meter: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waited when the broker came back, and how long it took from then on.
+
+    Attributes:
+        readings: How many waited in the outboxes.
+        reconnect_s: Until the last of the gateways that had them was heard; None when that never was.
+        drain_s: Until all of them were stored; None when that never was.
+    """
+
+    readings: int
+    reconnect_s: float | None
+    drain_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,30 +46,32 @@ class Counted:
     Attributes:
         delivered: Gateway to the readings its sensors delivered, by the agents.
         published: Gateway to the distinct readings that passed the broker, by the tap.
+        waiting: Gateway to the readings that its outbox still holds, by its file.
         stored: Gateway to the readings in the store, by its file.
         window_readings: Readings that the meters' windows say they are made of; raw_values: stored values of the
             same quantity.
         windows: Usage rows by level.
-        faults: Labels of injected faults: (meter, start, end).
-        anomalies: (meter, start, interval) of each anomaly event.
-        backlog: Readings from before the broker came up. drain_s: until they were stored; 0 when they never were.
+        faults: Labels of the faults that have happened.
+        anomalies: What the agents reported.
+        judged_from_ms: Until then the detectors only watched the simulated meters.
     """
 
     delivered: Mapping[str, int]
     published: Mapping[str, set[MeterTime]]
+    waiting: Mapping[str, set[MeterTime]]
     stored: Mapping[str, set[MeterTime]]
     publishes: int
     batches: int
     window_readings: int
     raw_values: int
     windows: Mapping[str, int]
-    faults: Sequence[tuple[str, int, int]]
-    anomalies: Sequence[tuple[str, int, int]]
+    faults: Sequence[FaultLabel]
+    anomalies: Sequence[AnomalySpan]
+    judged_from_ms: int
     alerts: int
     dead_letters: int
     latencies_ms: Sequence[int]
-    backlog: int
-    drain_s: float
+    backlog: Backlog
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +80,9 @@ class Summary:
 
     readings: dict[str, int]
     batches: dict[str, int]
-    backlog: dict[str, float]
+    backlog: dict[str, float | None]
     windows: dict[str, int]
-    anomalies: dict[str, int]
+    anomalies: dict[str, Any]
     alerts: int
     dead_letters: int
     latency_ms: dict[str, float | None]
@@ -67,15 +101,18 @@ class Summary:
 def summarise(counted: Counted) -> Summary:
     """Compare the counts."""
     gateways = {name: _gateway(counted, name) for name in sorted(counted.delivered)}
-    totals = {key: sum(one[key] for one in gateways.values()) for key in ("sent", "stored", "lost")}
+    totals = {key: sum(one[key] for one in gateways.values()) for key in ("sent", "stored", "waiting", "lost")}
     duplicated = max(0, counted.window_readings - counted.raw_values)
-    injected, found = len(counted.faults), _found(counted.faults, counted.anomalies)
     return Summary(
         readings={**totals, "duplicated": duplicated},
         batches={"published": counted.publishes, "distinct": counted.batches},
-        backlog={"readings": counted.backlog, "drain_s": round(counted.drain_s, 2)},
+        backlog={
+            "readings": counted.backlog.readings,
+            "reconnect_s": _rounded(counted.backlog.reconnect_s),
+            "drain_s": _rounded(counted.backlog.drain_s),
+        },
         windows=dict(sorted(counted.windows.items())),
-        anomalies={"injected": injected, "found": found, "events": len(counted.anomalies)},
+        anomalies=_anomalies(counted),
         alerts=counted.alerts,
         dead_letters=counted.dead_letters,
         latency_ms={
@@ -94,23 +131,48 @@ def percentile(values: Iterable[int], share: int) -> float | None:
 
 
 def _gateway(counted: Counted, name: str) -> dict[str, int]:
-    """A reading is lost when a sensor delivered it and the store does not hold it, wherever it went."""
+    """A reading is lost when a sensor delivered it, the store does not hold it, and the outbox no longer does."""
     published = counted.published.get(name, set())
+    waiting = counted.waiting.get(name, set())
     stored = counted.stored.get(name, set())
-    never_published = max(0, counted.delivered[name] - len(published))
+    known = published | waiting | stored
+    never_seen = max(0, counted.delivered[name] - len(known))
     return {
-        "sent": max(counted.delivered[name], len(published)),
+        "sent": max(counted.delivered[name], len(known)),
         "stored": len(stored),
-        "lost": len(published - stored) + never_published,
+        "waiting": len(waiting - stored),
+        "lost": len(published - stored - waiting) + never_seen,
     }
 
 
-def _found(faults: Sequence[tuple[str, int, int]], anomalies: Sequence[tuple[str, int, int]]) -> int:
-    """Faults that at least one anomaly event overlaps."""
-    by_meter: dict[str, list[tuple[int, int]]] = {}
-    for meter, start_ms, interval_ms in anomalies:
-        by_meter.setdefault(meter, []).append((start_ms, start_ms + interval_ms))
-    return sum(
-        any(low < end_ms and start_ms < high for low, high in by_meter.get(meter, ()))
-        for meter, start_ms, end_ms in faults
-    )
+def _anomalies(counted: Counted) -> dict[str, Any]:
+    """Which faults at least one anomaly overlaps, and which anomalies on the meters with faults overlap none."""
+    judged = [fault for fault in counted.faults if fault.end_ms > counted.judged_from_ms]
+    found = [fault for fault in judged if any(_overlap(fault, one) for one in counted.anomalies)]
+    faulty = {fault.meter for fault in counted.faults}
+    stray = [
+        one
+        for one in counted.anomalies
+        if one.meter in faulty and not any(_overlap(fault, one) for fault in counted.faults)
+    ]
+    kinds = sorted({fault.kind for fault in judged})
+    by_kind = {
+        kind: {name: sum(fault.kind == kind for fault in of) for name, of in (("judged", judged), ("found", found))}
+        for kind in kinds
+    }
+    return {
+        "injected": len(counted.faults),
+        "judged": len(judged),
+        "found": len(found),
+        "by_kind": by_kind,
+        "events": len(counted.anomalies),
+        "events_without_fault": len(stray),
+    }
+
+
+def _overlap(fault: FaultLabel, anomaly: AnomalySpan) -> bool:
+    return fault.meter == anomaly.meter and fault.start_ms < anomaly.end_ms and anomaly.start_ms < fault.end_ms
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)

@@ -1,6 +1,7 @@
 """An ear on the broker: what the gateways published, counted apart from every other part."""
 
 import threading
+import time
 from collections import Counter
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -18,12 +19,14 @@ class Tap:
     Attributes:
         readings: Gateway to the distinct (meter, time) published.
         publishes: Batches that passed, resends included. batches: distinct ones.
+        heard_s: Gateway to the monotonic time of its first batch.
     """
 
     def __init__(self) -> None:
         self.readings: dict[str, set[tuple[str, int]]] = {}
         self.publishes: Counter[str] = Counter()
         self.batches: set[tuple[str, str, int]] = set()
+        self.heard_s: dict[str, float] = {}
         self._lock = threading.Lock()
         self._client = Client(
             CallbackAPIVersion.VERSION2, client_id="wattline-demo-tap", protocol=MQTTProtocolVersion.MQTTv311
@@ -44,10 +47,10 @@ class Tap:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def count(self, gateway: str) -> int:
-        """Distinct readings that a gateway published so far."""
+    def count(self) -> int:
+        """Distinct readings published so far."""
         with self._lock:
-            return len(self.readings.get(gateway, ()))
+            return sum(map(len, self.readings.values()))
 
     def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
         del client, userdata
@@ -57,6 +60,7 @@ class Tap:
         except DecodeError:
             return
         with self._lock:
+            self.heard_s.setdefault(gateway, time.monotonic())
             self.publishes[gateway] += 1
             self.batches.add((gateway, batch.log, batch.seq))
             seen = self.readings.setdefault(gateway, set())
