@@ -179,9 +179,7 @@ def test_times_at_the_bounds_are_good(t_ms: int) -> None:
     assert len(rows(batches)) == 1
 
 
-@pytest.mark.parametrize(
-    ("value", "good"), [(MAX_MAGNITUDE, True), (-MAX_MAGNITUDE, True), (2e12, False), (-1e308, False)]
-)
+@pytest.mark.parametrize(("value", "good"), [(1e12, True), (-1e12, True), (2e12, False), (-1e308, False)])
 def test_an_unbelievable_value_is_missing_and_a_letter(value: float, *, good: bool) -> None:
     frames = [{"meter": "m", "t": [NOW_MS], "q": {"power_w": [value], "gas_m3": [5.0]}}]
     batches, letters = decode(envelope(b"{"), envelope(payload()), envelope(payload(seq=2, frames=frames)))

@@ -138,6 +138,10 @@ def test_a_power_covers_the_time_it_was_seen() -> None:
     assert MAX_HOLD_MS == HOUR_MS
 
 
+def test_an_amount_that_ends_on_a_border_does_not_touch_the_next_window() -> None:
+    assert set(cells("energy_kwh", [(0, 3.0)], 20)) == {0, 1}
+
+
 def test_no_rows_make_no_cells() -> None:
     assert len(fold(rows([]), rules("power_w"), WIDTH_MS)) == 0
 

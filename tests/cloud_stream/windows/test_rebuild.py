@@ -143,7 +143,7 @@ def test_windows_that_are_not_touched_are_left_alone() -> None:
 
 def test_amounts_that_reach_over_each_other_are_all_found() -> None:
     rows = [(t, 3.0) for t in range(0, 100, 10)]
-    found = windows(reader({"energy_kwh": rows}, interval_ms=30 * MINUTE), (50, 79))
+    found = windows(reader({"energy_kwh": rows}, interval_ms=50 * MINUTE), (50, 79))
     assert {window: found[window] for window in (5, 6, 7)} == pytest.approx({5: 3.0, 6: 3.0, 7: 3.0})
 
 
