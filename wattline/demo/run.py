@@ -18,7 +18,7 @@ from wattline.demo.broker import AmqttServer, BrokerChoice, choose_broker
 from wattline.demo.course import Say, Show, Step
 from wattline.demo.ledger import Ledger, Place, dead_letter_count, outbox_places
 from wattline.demo.processes import DemoError, Part
-from wattline.demo.scenario import DETECTOR_INTERVAL, HOMES, SIMULATED_METERS, Scenario, find_homes, write_scenario
+from wattline.demo.scenario import DETECTOR_INTERVAL, HOMES, Scenario, find_homes, write_scenario
 from wattline.demo.summary import AnomalySpan, Backlog, Counted, FaultLabel, Summary, summarise
 from wattline.demo.tap import Tap
 from wattline.errors import WattlineError
@@ -30,7 +30,6 @@ _DRAIN_TIMEOUT_S: Final = 90.0
 _SETTLE_TIMEOUT_S: Final = 60.0
 _LOOK_S: Final = 0.05
 _SHOW_S: Final = 0.5
-_UP_TO_NOW_MS: Final = 120_000
 _JUDGED_AFTER_MS: Final = parse_duration(DETECTOR_INTERVAL) + 120_000
 """When the last interval that a fault touches has ended, is judged, and its event is stored."""
 _START_TIMEOUT_S: Final = 60.0
@@ -134,7 +133,7 @@ class DemoRun:
             self._agents[gateway] = agent
         deadline = time.monotonic() + _FILL_TIMEOUT_S
         waiting: dict[str, set[Place]] = {}
-        while time.monotonic() < deadline and not _up_to_now(_places(waiting)):
+        while time.monotonic() < deadline and not _caught_up(_places(waiting), scenario.newest_ms):
             self._check()
             time.sleep(_SHOW_S)
             waiting = self._outboxes()
@@ -255,13 +254,13 @@ def _simulated_home(file: Path, seed: int) -> Path:
     return file
 
 
-def _up_to_now(waiting: set[Place]) -> bool:
-    """Whether every simulated meter has read its history and lives in the present."""
+def _caught_up(waiting: set[Place], newest_ms: Mapping[str, int]) -> bool:
+    """Whether every meter with a past has read it and lives in the present."""
     newest: dict[str, int] = {}
     for meter, t_ms in waiting:
         newest[meter] = max(t_ms, newest.get(meter, 0))
     now_ms = time.time_ns() // 1_000_000
-    return all(newest.get(meter, 0) > now_ms - _UP_TO_NOW_MS for meter in SIMULATED_METERS)
+    return all(newest.get(meter, 0) > now_ms - age_ms for meter, age_ms in newest_ms.items())
 
 
 def _places(by_gateway: Mapping[str, set[Place]]) -> set[Place]:

@@ -10,6 +10,8 @@ HOMES: Final = ("MAC000002", "MAC000005", "MAC000008", "MAC000012", "MAC000015",
 SIMULATED_METERS: Final = ("sim-1", "sim-2")
 DETECTOR_INTERVAL: Final = "15m"
 """One minute of a home says little: there is always a kettle. A quarter of an hour is short enough to act upon."""
+_HALF_HOUR_MS: Final = 1_800_000
+_SLACK_MS: Final = 120_000
 _DEMO_FAULTS: Final = (
     {"kind": "spike", "per_day": 1.0, "strength": 10.0},  # 20 kW for a minute and a half
     {"kind": "stuck", "per_day": 0.3, "duration": "6h"},
@@ -23,12 +25,14 @@ class Scenario:
 
     Attributes:
         agents: Gateway id to its configuration file.
+        newest_ms: Meter with a past to how old its newest reading is, at most, once it has caught up.
         fault_log: Labels of the faults that the simulated meters inject.
         p1_port: Where the P1 meter's pseudo-terminal is linked.
     """
 
     folder: Path
     agents: Mapping[str, Path]
+    newest_ms: Mapping[str, int]
     cloud: Path
     store: Path
     dead_letters: Path
@@ -59,7 +63,9 @@ def write_scenario(folder: Path, broker_url: str, homes: Sequence[Path], history
     cloud = folder / "cloud.toml"
     cloud.write_text(_cloud_toml(folder, broker_url), "utf-8")
     store, letters = folder / "wattline.db", folder / "dead-letters.db"
-    return Scenario(folder, agents, cloud, store, letters, fault_log, p1_port)
+    newest_ms = dict.fromkeys(SIMULATED_METERS, _SLACK_MS)
+    newest_ms |= {_meter_of(path): 2 * _HALF_HOUR_MS + _SLACK_MS for path in homes}
+    return Scenario(folder, agents, newest_ms, cloud, store, letters, fault_log, p1_port)
 
 
 def find_homes(corpus: Path) -> list[Path]:
@@ -75,7 +81,11 @@ def _p1_meter(port: Path) -> dict[str, Any]:
 
 def _home(file: Path, history: str) -> dict[str, Any]:
     options = {"file": str(file), "shift_to_now": True, "history": history}
-    return {"id": file.name.partition(".")[0], "kind": "electricity", "sensor": "replay", "options": options}
+    return {"id": _meter_of(file), "kind": "electricity", "sensor": "replay", "options": options}
+
+
+def _meter_of(file: Path) -> str:
+    return file.name.partition(".")[0]
 
 
 def _simulated(fault_log: Path, history: str) -> list[dict[str, Any]]:
