@@ -91,12 +91,13 @@ class JournalPartition(StatefulSourcePartition[JournalRow, Offset]):
         stop: threading.Event,
         committed: Callable[[], None],
     ) -> None:
-        """Resume behind `resume`, or at the start of a file that it does not name."""
+        """Resume behind `resume`, or at the start of a file that it does not name or that ends before it."""
         self._log = log
         self._trimmer = trimmer
         self._stop = stop
         self._committed = committed
-        known = resume is not None and resume.journal == log.file_id
+        # An older copy of the file has the same id and hands the numbers behind its end out again.
+        known = resume is not None and resume.journal == log.file_id and resume.seq <= log.last_seq()
         self._offset = resume if resume is not None and known else Offset(log.file_id, 0)
         if resume is not None and not known:
             _log.warning("journal_replaced file=%s from=%s", log.path, resume.journal)
