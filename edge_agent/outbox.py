@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from wattline.errors import LogError
 _log: Final = logging.getLogger("edge_agent.outbox")
 
 MAX_READ_BYTES: Final = 4 << 20
+MAX_WRITE_BYTES: Final = 256 << 10
 MEMORY_BYTES: Final = 8 << 20
 """What the full disk leaves in memory: hours of one house, minutes of a large one."""
 
@@ -55,13 +56,16 @@ class LogOutbox:
 
     def put(self, payloads: Sequence[bytes], now_ms: int) -> int:
         """Keep batches durably; see `Outbox.put`."""
-        try:
-            kept = len(self._log.append_many(payloads, now_ms))
-        except LogError as error:
-            self._failed("write", error)
-            return 0
-        self._growth.add(sum(map(len, payloads)), now_ms)
-        self._last_put_ms = now_ms
+        kept = 0
+        for group in _groups(payloads):
+            try:
+                self._log.append_many(group, now_ms)
+            except LogError as error:
+                self._failed("write", error)
+                break
+            kept += len(group)
+            self._growth.add(sum(map(len, group)), now_ms)
+            self._last_put_ms = now_ms
         return kept
 
     def pending(self, after_seq: int, limit: int) -> Sequence[Row]:
@@ -194,6 +198,20 @@ class OverflowingWriter:
         while self._held_bytes > self._max_bytes:
             self._held_bytes -= len(self._held.popleft())
             self.dropped += 1
+
+
+def _groups(payloads: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Cut batches into transactions: what a full disk held back is more than fits at once when there is room again."""
+    group: list[bytes] = []
+    size = 0
+    for payload in payloads:
+        if group and size + len(payload) > MAX_WRITE_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(payload)
+        size += len(payload)
+    if group:
+        yield group
 
 
 def _disk_free(folder: Path) -> int:

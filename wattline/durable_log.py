@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from wattline.errors import LogBrokenError, LogFullError
-from wattline.spoilt_file import FileKey, file_key, set_aside
+from wattline.sqlite_file import FileKey, file_key, free_bytes, is_corrupt, is_failed_io, is_full, set_aside
 
 T = TypeVar("T")
 _log: Final = logging.getLogger("wattline.durable_log")
@@ -36,10 +36,13 @@ CREATE TABLE IF NOT EXISTS rows (
 );
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
-_CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 DELETE_CHUNK: Final = 500
 """Rows a transaction deletes at most, so that an append never waits long."""
 ROW_OVERHEAD_BYTES: Final = 64
+RESERVED_BYTES: Final = 1 << 20
+"""What appends leave free on the disk: deleting writes too, and must be possible when appending no longer is."""
+_FEW_ROWS: Final = 20
+_FEW_PAGES: Final = 64
 
 
 class WhenFull(StrEnum):
@@ -62,9 +65,8 @@ class DurableLog:
     """A bounded log in one SQLite file; safe to share between threads.
 
     Several processes may open the same file: one appends, another reads and
-    truncates (the journal's ingest and flow). Whichever finds it corrupt sets
-    it aside; the others notice that another file has taken its place, and go
-    on with that one.
+    truncates (the journal's ingest and flow). One that finds it corrupt sets
+    it aside; the others notice, and go on with the file that took its place.
 
     Attributes:
         dropped: Rows given up to keep the bounds, by reason: ``bytes``,
@@ -203,7 +205,7 @@ class DurableLog:
             try:
                 return self._attempt(action)
             except sqlite3.Error as error:
-                if not _is_corrupt(error):
+                if not is_corrupt(error):
                     raise self._translated(error) from error
             self._set_aside()
             try:
@@ -223,10 +225,9 @@ class DurableLog:
         return file_key(self.path) != self._opened
 
     def _translated(self, error: sqlite3.Error) -> LogFullError | LogBrokenError:
-        code = getattr(error, "sqlite_errorcode", 0)
-        if code & 0xFF == sqlite3.SQLITE_FULL:
+        if is_full(error):
             return LogFullError(f"{self.path}: the disk is full")
-        if code & 0xFF == sqlite3.SQLITE_IOERR:
+        if is_failed_io(error):
             self.close()
         return LogBrokenError(f"{self.path}: {error}")
 
@@ -301,7 +302,9 @@ class DurableLog:
             last = self._last_seq()
             return range(last + 1, last + 1)
         self._drop_aged(now_ms)
-        self._make_room(sum(map(len, payloads)) + ROW_OVERHEAD_BYTES * len(payloads))
+        n_bytes = sum(map(len, payloads)) + ROW_OVERHEAD_BYTES * len(payloads)
+        self._make_room(n_bytes)
+        self._check_disk(n_bytes)
         with self._transaction() as db:
             db.executemany(
                 "INSERT INTO rows (writer, at_ms, payload) VALUES (?, ?, ?)",
@@ -339,19 +342,42 @@ class DurableLog:
             rows.append(row)
         return rows
 
+    def _check_disk(self, n_bytes: int) -> None:
+        """Refuse rows before the disk is full: they need room twice, in the write-ahead log and then in the file."""
+        wanted = 2 * n_bytes + RESERVED_BYTES
+        if free_bytes(self.path) < wanted:
+            self._give_back()
+            if free_bytes(self.path) < wanted:
+                raise LogFullError(f"{self.path}: the disk is full")
+
+    def _give_back(self) -> None:
+        """Return to the disk what the write-ahead log and some of the deleted rows still take."""
+        checkpoint = "PRAGMA wal_checkpoint(TRUNCATE);"
+        # Only a script runs a vacuum to its end: `execute` stops after its first page.
+        self._connection().executescript(f"{checkpoint} PRAGMA incremental_vacuum({_FEW_PAGES}); {checkpoint}")
+
     def _delete_where(self, clause: str, values: tuple[int | str, ...]) -> int:
         total = 0
         while gone := self._delete_chunk(clause, values):
             total += gone
-            if gone < DELETE_CHUNK:
+            if gone < _FEW_ROWS:
                 break
         return total
 
     def _delete_chunk(self, clause: str, values: tuple[int | str, ...]) -> int:
-        chosen = f"SELECT seq FROM rows WHERE {clause} ORDER BY seq LIMIT {DELETE_CHUNK}"  # noqa: S608 (both parts are this module's own constants)
+        try:
+            return self._delete_some(clause, values, DELETE_CHUNK, DELETE_CHUNK)
+        except sqlite3.Error as error:
+            if not is_full(error):
+                raise
+        self._give_back()
+        return self._delete_some(clause, values, _FEW_ROWS, _FEW_PAGES)
+
+    def _delete_some(self, clause: str, values: tuple[int | str, ...], rows: int, pages: int) -> int:
+        chosen = f"SELECT seq FROM rows WHERE {clause} ORDER BY seq LIMIT {rows}"  # noqa: S608 (both parts are this module's own constants)
         with self._transaction() as db:
             cursor = db.execute(f"DELETE FROM rows WHERE seq IN ({chosen})", values)  # noqa: S608 (as above)
-            db.execute(f"PRAGMA incremental_vacuum({DELETE_CHUNK})")
+            db.execute(f"PRAGMA incremental_vacuum({pages})")
         return int(cursor.rowcount)
 
     def _held(self) -> int:
@@ -372,8 +398,3 @@ class DurableLog:
         row: tuple[int | str | None] | None
         row = self._connection().execute(query, values).fetchone()
         return None if row is None else row[0]
-
-
-def _is_corrupt(error: sqlite3.Error) -> bool:
-    code: int = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF in _CORRUPT

@@ -181,3 +181,12 @@ def test_the_memory_is_bounded_and_drops_the_oldest(outbox: LogOutbox) -> None:
     database.execute("PRAGMA max_page_count = 100000")
     assert writer.write([], 2)
     assert [payload[:1] for payload in payloads(outbox)] == [b"b", b"c"]
+
+
+def test_more_than_the_disk_takes_is_kept_as_far_as_it_goes(outbox: LogOutbox) -> None:
+    database = fill_disk(outbox)
+    database.execute("PRAGMA max_page_count = 150")
+    batches = [bytes([n]) * 30_000 for n in range(40)]
+    kept = outbox.put(batches, 2)
+    assert 0 < kept < len(batches)
+    assert payloads(outbox) == batches[:kept]

@@ -151,3 +151,16 @@ def test_rows_written_into_a_file_that_is_taken_away_are_not_claimed(tmp_path: P
     log.append_many([b"after"], 2)
     log.close()
     assert payloads_of(open_log(tmp_path)) == [b"after"]
+
+
+def test_a_disk_that_is_nearly_full_takes_no_rows_but_lets_them_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = open_log(tmp_path)
+    log.append_many([b"x" * 50_000] * 10, 1)
+    with monkeypatch.context() as nearly_full:
+        nearly_full.setattr("wattline.durable_log.RESERVED_BYTES", 1 << 60)
+        with pytest.raises(LogFullError, match="disk is full"):
+            log.append_many([b"more"], 2)
+        assert log.truncate_through(9) == 9
+    assert log.append_many([b"more"], 3) == range(11, 12)

@@ -1,6 +1,8 @@
-"""Putting a corrupt SQLite file out of the way, once, however many processes find it corrupt."""
+"""What SQLite leaves to its user: corrupt files, full disks, files that another process has replaced."""
 
 import fcntl
+import os
+import sqlite3
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -8,6 +10,7 @@ from typing import Final
 KEPT: Final = 3
 """So many corrupt files are kept beside the good one."""
 _BESIDE: Final = ("-wal", "-shm")
+_CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 FileKey = tuple[int, int] | None
 """What tells a file from another one of the same name; None when there is none."""
@@ -45,6 +48,40 @@ def set_aside(path: Path, corrupt: FileKey) -> Path | None:
             with suppress(FileNotFoundError):
                 Path(f"{path}{suffix}").replace(f"{aside}{suffix}")
         return aside
+
+
+def free_bytes(path: Path) -> int:
+    """What may still be written beside a database once its write-ahead log is merged into it.
+
+    Raises:
+        OSError: The folder cannot be asked.
+    """
+    status = os.statvfs(path.parent)
+    free = status.f_bavail * status.f_frsize
+    try:
+        return free - Path(f"{path}-wal").stat().st_size
+    except FileNotFoundError:
+        return free
+
+
+def is_corrupt(error: sqlite3.Error) -> bool:
+    """Whether the file is at fault, and will be tomorrow."""
+    return _code(error) in _CORRUPT
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether there is no room, on the disk or in the file."""
+    return _code(error) == sqlite3.SQLITE_FULL
+
+
+def is_failed_io(error: sqlite3.Error) -> bool:
+    """Whether the disk did not do what it was told."""
+    return _code(error) == sqlite3.SQLITE_IOERR
+
+
+def _code(error: sqlite3.Error) -> int:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
 
 
 def _free_name(path: Path) -> Path:
