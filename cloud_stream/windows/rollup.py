@@ -12,6 +12,7 @@ function from meters to a site, sites to a shard and shards to the fleet:
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum, auto
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -83,20 +84,34 @@ def _put_gauge(row: dict[str, float], name: str, gauge: tuple[float, float, floa
     row[names.n] = n
 
 
-class _Role(NamedTuple):
-    """What a field is: the quantity's way of adding up, and the statistic."""
+class _Way(Enum):
+    """How values of a field become one of the level above."""
 
-    roll_up: RollUp
-    statistic: str
-    names: GaugeFields
+    ADD = auto()
+    WEIGHT = auto()
+    LEAST = auto()
+    GREATEST = auto()
+    LEAVE_OUT = auto()
+
+
+_ADD: Final = _Way.ADD
+_AVERAGING: Final = {"mean": _Way.WEIGHT, "min": _Way.LEAST, "max": _Way.GREATEST, "n": _Way.ADD}
 
 
 @lru_cache(maxsize=4096)
-def _role(field: str) -> _Role:
+def _way(field: str) -> _Way:
     base, _, statistic = field.rpartition("_")
-    if statistic in STATISTICS and base:
-        return _Role(_roll_up_of(base), statistic, gauge_fields(base))
-    return _Role(RollUp.SUM, "amount", gauge_fields(field))
+    if statistic not in STATISTICS or not base:
+        return _Way.ADD
+    roll_up = _roll_up_of(base)
+    if roll_up is RollUp.MEAN:
+        return _AVERAGING.get(statistic, _Way.LEAVE_OUT)
+    return _Way.ADD if roll_up is RollUp.SUM else _Way.LEAVE_OUT
+
+
+@lru_cache(maxsize=4096)
+def _weight_of(field: str) -> str:
+    return f"{field.removesuffix('_mean')}_n"
 
 
 def _roll_up_of(name: str) -> RollUp:
@@ -109,33 +124,21 @@ def _roll_up_of(name: str) -> RollUp:
 def roll_up(rows: Iterable[Fields]) -> dict[str, float]:
     """The fields of the level above from those of the level below."""
     result: dict[str, float] = {}
+    weighted: set[str] = set()
     for row in rows:
         for field, value in row.items():
-            role = _role(field)
-            if role.roll_up is RollUp.SUM or role.statistic == "n":
-                if role.roll_up is not RollUp.NONE:
-                    result[field] = result.get(field, 0.0) + value
-            elif role.roll_up is RollUp.MEAN:
-                _average(result, row, field, role)
-    return _divided(result)
-
-
-def _average(result: dict[str, float], row: Fields, field: str, role: _Role) -> None:
-    """Collect minima, maxima, and means times n; `_divided` divides at the end."""
-    value = row[field]
-    if role.statistic == "mean":
-        result[field] = result.get(field, 0.0) + value * row.get(role.names.n, 1.0)
-    elif role.statistic == "min":
-        result[field] = min(result.get(field, value), value)
-    elif role.statistic == "max":
-        result[field] = max(result.get(field, value), value)
-
-
-def _divided(result: dict[str, float]) -> dict[str, float]:
-    for field in result:
-        role = _role(field)
-        if role.statistic == "mean" and role.roll_up is RollUp.MEAN:
-            result[field] /= result.get(role.names.n, 1.0) or 1.0
+            way = _way(field)
+            if way is _ADD:
+                result[field] = result.get(field, 0.0) + value
+            elif way is _Way.WEIGHT:
+                weighted.add(field)
+                result[field] = result.get(field, 0.0) + value * row.get(_weight_of(field), 1.0)
+            elif way is _Way.LEAST:
+                result[field] = min(result.get(field, value), value)
+            elif way is _Way.GREATEST:
+                result[field] = max(result.get(field, value), value)
+    for field in weighted:
+        result[field] /= result.get(_weight_of(field), 1.0) or 1.0
     return result
 
 

@@ -1,6 +1,7 @@
 """The shape and the bounds of windows."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class WindowSettings:
     fleet_windows: int = 256
 
 
+@lru_cache(maxsize=64)
 def width_label(width_ms: int) -> str:
     """The `window` tag of a width: "1h", "30m", "5m", "15s"."""
     for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
