@@ -9,14 +9,15 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 from bytewax.operators import StatefulBatchLogic
 
 V = TypeVar("V")
 W = TypeVar("W")
 TIMER_S: Final = 1.0
-TIMER_SHARE: Final = 10.0
-"""A timer that took a second comes again after ten: at most a tenth of the time."""
+TIMER_SHARE: Final = 3.0
+"""Timers of all steps together take at most a third of the time: what arrives goes first."""
 
 
 class Step(Protocol[V, W]):
@@ -59,6 +60,7 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
         self._step = step
         self._after = after
         self._settle_every_s = settle_every_s
+        _took_s[self] = 0.0
         if state is not None:
             step.restore(state)
         self._at = _now() + timedelta(seconds=TIMER_S)
@@ -76,8 +78,8 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
         """See `StatefulBatchLogic`."""
         began = time.perf_counter()
         output = self._step.on_timer(now_ms())
-        took_s = time.perf_counter() - began
-        pause_s = self._settle_every_s if self._step.settled else max(TIMER_S, took_s * TIMER_SHARE)
+        _took_s[self] = 0.0 if self._step.settled else time.perf_counter() - began
+        pause_s = self._settle_every_s if self._step.settled else max(TIMER_S, TIMER_SHARE * sum(_took_s.values()))
         self._at = _now() + timedelta(seconds=pause_s)
         self._after(self._step)
         return output, False
@@ -93,6 +95,10 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
     def snapshot(self) -> Any:  # noqa: ANN401 (each step's own)
         """See `StatefulBatchLogic`."""
         return self._step.snapshot(now_ms())
+
+
+_took_s: Final[WeakKeyDictionary[StepLogic[Any, Any], float]] = WeakKeyDictionary()
+"""How long the last timer of every step took that comes again soon: they share this process's one worker."""
 
 
 def now_ms() -> int:
