@@ -41,8 +41,7 @@ DELETE_CHUNK: Final = 500
 ROW_OVERHEAD_BYTES: Final = 64
 RESERVED_BYTES: Final = 1 << 20
 """What appends leave free on the disk: deleting writes too, and must be possible when appending no longer is."""
-_FEW_ROWS: Final = 20
-_FEW_PAGES: Final = 64
+_FEW: Final = 64
 
 
 class WhenFull(StrEnum):
@@ -261,6 +260,7 @@ class DurableLog:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA journal_size_limit = 16777216")
+        db.execute("PRAGMA secure_delete = OFF")  # Debian's default would write every page that a deleted row had
         db.executescript(_SCHEMA)
         db.execute("INSERT OR IGNORE INTO meta VALUES ('file_id', ?)", (str(uuid.uuid4()),))
         (self.file_id,) = db.execute("SELECT value FROM meta WHERE key = 'file_id'").fetchone()
@@ -354,13 +354,13 @@ class DurableLog:
         """Return to the disk what the write-ahead log and some of the deleted rows still take."""
         checkpoint = "PRAGMA wal_checkpoint(TRUNCATE);"
         # Only a script runs a vacuum to its end: `execute` stops after its first page.
-        self._connection().executescript(f"{checkpoint} PRAGMA incremental_vacuum({_FEW_PAGES}); {checkpoint}")
+        self._connection().executescript(f"{checkpoint} PRAGMA incremental_vacuum({_FEW}); {checkpoint}")
 
     def _delete_where(self, clause: str, values: tuple[int | str, ...]) -> int:
         total = 0
         while gone := self._delete_chunk(clause, values):
             total += gone
-            if gone < _FEW_ROWS:
+            if gone < _FEW:
                 break
         return total
 
@@ -371,7 +371,7 @@ class DurableLog:
             if not is_full(error):
                 raise
         self._give_back()
-        return self._delete_some(clause, values, _FEW_ROWS, _FEW_PAGES)
+        return self._delete_some(clause, values, _FEW, _FEW)
 
     def _delete_some(self, clause: str, values: tuple[int | str, ...], rows: int, pages: int) -> int:
         chosen = f"SELECT seq FROM rows WHERE {clause} ORDER BY seq LIMIT {rows}"  # noqa: S608 (both parts are this module's own constants)

@@ -14,7 +14,7 @@ from tests.chaos.programs import Program
 from tests.chaos.waiting import wait_for
 from wattline.local_servers import LOOPBACK, free_port
 
-_LINE = re.compile(r'^(\w+?)(?:_total)?(?:\{reason="(\w+)"\})? ([0-9.e+]+)$', re.MULTILINE)
+_LINE = re.compile(r'^(\w+?)(?:_total)?(?:\{\w+="(\w+)"\})? ([0-9.e+]+)$', re.MULTILINE)
 
 
 class Letter(NamedTuple):
@@ -142,7 +142,7 @@ flow_port = {self._ports["flow"]}
         return [Letter(*row) for row in _rows(self.letters_file, query)]
 
     def page(self, process: str) -> dict[str, float]:
-        """The figures of one process's Prometheus page, `name` or `name:reason`."""
+        """The figures of one process's Prometheus page, `name` or `name:label`."""
         with urllib.request.urlopen(f"http://{LOOPBACK}:{self._ports[process]}", timeout=10) as answer:
             text = answer.read().decode()
         return {f"{name}:{reason}" if reason else name: float(value) for name, reason, value in _LINE.findall(text)}
