@@ -33,6 +33,7 @@ _SHOW_S: Final = 0.5
 _JUDGED_AFTER_MS: Final = parse_duration(DETECTOR_INTERVAL) + 120_000
 """When the last interval that a fault touches has ended, is judged, and its event is stored."""
 _START_TIMEOUT_S: Final = 60.0
+_CLOUD: Final = "cloud"
 _GAUGE: Final = "power_w"
 _WINDOW: Final = "5m"
 _STOPPED: Final = re.compile(r"stopped readings=(\d+) unsent=(\d+)")
@@ -75,8 +76,10 @@ class DemoRun:
         self._agents: dict[str, Part] = {}
         self._others: list[Part] = []
         self._drain_s: float | None = None
+        self._ingest_s: float | None = None
         self._began_ms = time.time_ns() // 1_000_000
         self._back_s = 0.0
+        self._ingest_before = 0
 
     def run(self) -> Summary:
         """Run from the outage to the reckoning; Ctrl-C ends the live part, and before it everything.
@@ -94,8 +97,8 @@ class DemoRun:
             self._recover()
             with _quiet_interrupt():
                 self._watch(ledger, backlog)
-            reconnect_s = self._reconnect_s(waiting)
-            return summarise(self._reckon(scenario, ledger, Backlog(len(backlog), reconnect_s, self._drain_s)))
+            times_s = (self._reconnect_s(waiting), self._ingest_s, self._drain_s)
+            return summarise(self._reckon(scenario, ledger, Backlog(len(backlog), *times_s)))
 
     def _homes(self) -> list[Path]:
         corpus = Path(os.environ.get("WATTLINE_CORPUS") or "../shared/data")
@@ -110,14 +113,18 @@ class DemoRun:
         """Broker and cloud come up once, so that the cloud's session exists before the outage."""
         self._show(Step(f"starting {self._broker_name} and the cloud"), None)
         self._stack.enter_context(self._broker)
-        cloud = self._start_other("cloud", "cloud", "run", "-c", str(scenario.cloud))
+        cloud = self._start_other(_CLOUD, "cloud", "run", "-c", str(scenario.cloud))
         deadline = time.monotonic() + _START_TIMEOUT_S
-        while "ingest_connected" not in cloud.log_text():
+        while not self._ingest_connections():
             cloud.check()
             if time.monotonic() > deadline:
                 raise DemoError(f"the cloud does not come up: {cloud.log_text()[-1500:]}")
             time.sleep(_LOOK_S)
         self._broker.stop()
+
+    def _ingest_connections(self) -> int:
+        """How often ingest has found the broker."""
+        return sum(part.log_text().count("ingest_connected") for part in self._others if part.name == _CLOUD)
 
     @property
     def _broker_name(self) -> str:
@@ -145,6 +152,7 @@ class DemoRun:
 
     def _recover(self) -> None:
         """The broker comes back."""
+        self._ingest_before = self._ingest_connections()
         self._broker.start()
         self._back_s = time.monotonic()
         self._tap.start(self._broker.port)
@@ -178,12 +186,15 @@ class DemoRun:
         return self._back_s + longest_s - time.monotonic()
 
     def _step(self, ledger: Ledger, backlog: set[Place], left_s: float) -> Step:
+        if self._ingest_s is None and self._ingest_connections() > self._ingest_before:
+            self._ingest_s = time.monotonic() - self._back_s
         stored = len(backlog) if self._drain_s is not None else len(backlog & _places(ledger.stored()))
         if stored == len(backlog):
             self._note_drained(stored)
             return Step("live", left_s=left_s)
         heard = len(self._tap.heard_s)
-        text = f"the backlog drains, {heard} of {len(self._agents)} gateways are connected again"
+        cloud = "away" if self._ingest_s is None else "there"
+        text = f"the backlog drains, {heard} of {len(self._agents)} gateways are connected again, the cloud is {cloud}"
         return Step(text, stored, len(backlog))
 
     def _note_drained(self, readings: int) -> None:

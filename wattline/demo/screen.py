@@ -79,7 +79,12 @@ def _backlog(backlog: dict[str, float | None]) -> str:
     if backlog["drain_s"] is None:
         return f"{text}; they were not all stored when the demo ended"
     text += f" and were stored {backlog['drain_s']:.1f} s after it came back"
-    return text if backlog["reconnect_s"] is None else f"{text} (last reconnect {backlog['reconnect_s']:.1f} s)"
+    if backlog["reconnect_s"] is None or backlog["ingest_s"] is None:
+        return text
+    return (
+        f"{text} (gateways connected again after {backlog['reconnect_s']:.1f} s, "
+        f"the cloud after {backlog['ingest_s']:.1f} s)"
+    )
 
 
 def _found(anomalies: dict[str, Any]) -> str:

@@ -31,11 +31,13 @@ class Backlog:
     Attributes:
         readings: How many waited in the outboxes.
         reconnect_s: Until the last of the gateways that had them was heard; None when that never was.
+        ingest_s: Until the cloud's ingest listened again; None when it never did.
         drain_s: Until all of them were stored; None when that never was.
     """
 
     readings: int
     reconnect_s: float | None
+    ingest_s: float | None
     drain_s: float | None
 
 
@@ -109,6 +111,7 @@ def summarise(counted: Counted) -> Summary:
         backlog={
             "readings": counted.backlog.readings,
             "reconnect_s": _rounded(counted.backlog.reconnect_s),
+            "ingest_s": _rounded(counted.backlog.ingest_s),
             "drain_s": _rounded(counted.backlog.drain_s),
         },
         windows=dict(sorted(counted.windows.items())),

@@ -24,7 +24,7 @@ EXACT = Counted(
     alerts=4,
     dead_letters=5,
     latencies_ms=(30, 10, 20),
-    backlog=Backlog(2, 1.234, 2.504),
+    backlog=Backlog(2, 1.234, 1.5, 2.504),
 )
 
 
@@ -145,7 +145,7 @@ def test_the_dictionary_is_what_json_prints() -> None:
     assert printed == {
         "readings": {"sent": 3, "stored": 3, "waiting": 0, "lost": 0, "duplicated": 0},
         "batches": {"published": 5, "distinct": 2},
-        "backlog": {"readings": 2, "reconnect_s": 1.23, "drain_s": 2.5},
+        "backlog": {"readings": 2, "reconnect_s": 1.23, "ingest_s": 1.5, "drain_s": 2.5},
         "windows": {"meter": 3, "site": 2},
         "anomalies": {
             "injected": 0,
@@ -163,6 +163,6 @@ def test_the_dictionary_is_what_json_prints() -> None:
 
 
 def test_what_never_happened_is_null() -> None:
-    printed = _summary(backlog=Backlog(2, None, None), latencies_ms=()).as_dict()
-    assert printed["backlog"] == {"readings": 2, "reconnect_s": None, "drain_s": None}
+    printed = _summary(backlog=Backlog(2, None, None, None), latencies_ms=()).as_dict()
+    assert printed["backlog"] == {"readings": 2, "reconnect_s": None, "ingest_s": None, "drain_s": None}
     assert printed["latency_ms"] == {"p50": None, "p99": None, "live_readings": 0}
