@@ -78,17 +78,15 @@ def test_an_empty_table_is_not_shown(tmp_path: Path) -> None:
 
 def _summary(counted: Counted) -> str:
     screen = io.StringIO()
-    show_summary(Console(file=screen, width=140), summarise(counted))
+    show_summary(Console(file=screen, width=200), summarise(counted))
     return screen.getvalue()
 
 
 def test_an_exact_summary_says_so() -> None:
     text = _summary(EXACT)
     assert "nothing lost, nothing duplicated" in text
-    assert (
-        "2 readings waited for the broker and were stored 2.5 s after it came back (gateways connected again after 1.2 s, the cloud after 1.5 s)"
-        in text
-    )
+    assert "2 readings waited for the broker and were stored 2.5 s after it came back" in text
+    assert "(gateways connected again after 1.2 s, the cloud after 1.5 s)" in text
     assert "p50 20 ms, p99 30 ms" in text
     assert "3 per meter, 2 per site" in text
 
