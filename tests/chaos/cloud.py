@@ -122,7 +122,7 @@ partitions = {PARTITIONS}
 [flow]
 processes = {MOST_PROCESSES}
 recovery_dir = "{folder}/recovery"
-state_max_bytes = "8MiB"
+state_max_bytes = "32MiB"
 [store]
 {store or f'path = "{self.store_file}"'}
 spool_dir = "{folder}/spool"

@@ -16,10 +16,10 @@ LIVE: Options = {"prefix": "live", "gateways": 40, "meters": 30, "interval": "1s
 OLD: Options = {"prefix": "old", "gateways": 1, "meters": 6, "duration": "2s"}
 EARLY = OLD | {"backlog": "14d", "backlog-interval": "5m"}
 """More windows than memory holds."""
-LATE = OLD | {"backlog": "13d", "backlog-interval": "13m"}
+LATE = OLD | {"backlog": "4d", "backlog-interval": "13m"}
 """The same meters again: between readings whose windows have left memory, and some of the same readings."""
 ALL_SENT_S = 180.0
-SETTLED_S = 120.0
+SETTLED_S = 240.0
 COMPARE_INTERVAL_S = 1.0
 
 

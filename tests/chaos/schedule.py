@@ -4,8 +4,8 @@ import random
 from collections.abc import Mapping
 from typing import NamedTuple
 
-MOST_WAIT_S = 1.2
-MOST_DOWN_S = 1.2
+MOST_WAIT_S = 1.0
+MOST_DOWN_S = 1.0
 TOGETHER = 0.25
 """How often two parts are down at the same time."""
 

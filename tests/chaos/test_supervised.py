@@ -44,7 +44,7 @@ class Installation(NamedTuple):
         """What the store lacks or has too much, once it is settled or the time is over."""
         truth = truth_of([*self.fleet.sent(), *self.agent.sent()])
         stored, found = StoredInSqlite(self.files.store_file), ["nothing was compared"]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while found and time.monotonic() < deadline:
             found = differences(stored, truth)
         return found

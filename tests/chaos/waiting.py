@@ -6,7 +6,7 @@ from collections.abc import Callable
 _POLL_S = 0.05
 
 
-def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 60.0, poll_s: float = _POLL_S) -> None:
+def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 120.0, poll_s: float = _POLL_S) -> None:
     """Return as soon as `condition` holds.
 
     Raises:
