@@ -74,8 +74,8 @@ class Trimmer:
                     return
                 offset, self._wanted = self._wanted, None
             try:
-                if offset is not None and offset.journal == self._log.current_file_id():
-                    self._log.truncate_through(offset.seq)
+                if offset is not None:
+                    self._log.truncate_through(offset.seq, offset.journal)
             except LogError as error:
                 _log.warning("journal_trim_failed error=%s", error)
 

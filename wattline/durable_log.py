@@ -136,8 +136,13 @@ class DurableLog:
         """
         return self._guarded(lambda: self._read(seq, max_rows, max_bytes))
 
-    def truncate_through(self, seq: int) -> int:
+    def truncate_through(self, seq: int, file_id: str = "") -> int:
         """Forget every row up to and with `seq`, in small transactions.
+
+        Args:
+            seq: The last row to go.
+            file_id: Of the file whose number `seq` is; by default the last call's. Another one is left alone: its
+                numbers start again.
 
         Returns:
             How many rows went.
@@ -145,7 +150,8 @@ class DurableLog:
         Raises:
             LogBrokenError: The file cannot be changed now; some may be gone.
         """
-        return self._guarded(lambda: self._delete_where("seq <= ?", (seq,)))
+        meant = file_id or self.file_id
+        return self._guarded(lambda: self._delete_where("seq <= ?", (seq,)) if self.file_id == meant else 0)
 
     def forget(self, writer: str, ranges: Iterable[tuple[int, int]]) -> int:
         """Forget the rows of one writer in closed ranges of numbers.
@@ -161,14 +167,6 @@ class DurableLog:
             self._guarded(lambda a=a, b=b: self._delete_where(clause, (a, b, writer)))  # type: ignore[misc]
             for a, b in ranges
         )
-
-    def current_file_id(self) -> str:
-        """The id of the file that is there now; `file_id` is the one of the last call's file.
-
-        Raises:
-            LogBrokenError: It cannot be opened now.
-        """
-        return self._guarded(lambda: self.file_id)
 
     def oldest(self, writer: str | None = None) -> int:
         """The lowest number held (of one writer), or the next to come if none is."""

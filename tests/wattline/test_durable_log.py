@@ -1,6 +1,7 @@
 """The durable log keeps what it was given, within its bounds, through any end."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -131,7 +132,36 @@ def test_when_one_process_sets_the_file_aside_the_other_goes_on_with_the_new_one
     first.append_many([b"found"], 2)
     assert second.append_many([b"after"], 3)
     assert payloads_of(writer) == payloads_of(reader) == [b"found", b"after"]
-    assert writer.current_file_id() == reader.current_file_id()
+    assert writer.file_id == reader.file_id
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("found", ["replaced", "corrupt"])
+def test_rows_of_a_file_that_was_set_aside_are_not_truncated_in_the_one_that_took_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: str, *, named: bool
+) -> None:
+    writer, reader = open_log(tmp_path), open_log(tmp_path)
+    writer.append_many([b"old"] * 5, 1)
+    old_id = reader.file_id
+    if found == "corrupt":  # the other process sets it aside just before this one finds out
+        monkeypatch.setattr(reader, "_was_replaced", lambda: False)
+        monkeypatch.setattr(reader, "_delete_where", _corrupt_once(reader, monkeypatch))
+    writer._set_aside()
+    writer.append_many([b"new"] * 5, 2)
+    assert reader.truncate_through(5, old_id if named else "") == 0
+    assert payloads_of(writer) == [b"new"] * 5
+
+
+def _corrupt_once(log: DurableLog, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    delete = log._delete_where
+
+    def corrupt(*_: object) -> int:
+        monkeypatch.setattr(log, "_delete_where", delete)
+        error = sqlite3.DatabaseError("file is not a database")
+        error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
+        raise error
+
+    return corrupt
 
 
 def test_a_file_found_corrupt_after_it_was_replaced_is_not_set_aside_again(tmp_path: Path) -> None:
