@@ -76,7 +76,7 @@ class Agent:
         self._save()
         self._publisher.stop(self._drain_timeout_s)
         notifier.close()
-        _log.info("stopped readings=%d unsent=%d", self._supervisor.delivered, self._publisher.in_flight)
+        _log.info("stopped readings=%d unsent=%d", self._supervisor.delivered, self._publisher.waiting)
 
     def _loop(self, notifier: ServiceNotifier, *, until_sent: bool) -> None:
         clock = ClockWatch(_wall_ms(), _steady_ms())

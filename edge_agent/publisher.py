@@ -167,6 +167,11 @@ class Publisher:
         return sum(len(lane.window) for lane in self._lanes)
 
     @property
+    def waiting(self) -> int:
+        """Batches on disk that the cloud has not acknowledged, sent or not."""
+        return sum(int(lane.outbox.counts().get("rows", 0)) for lane in self._lanes)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing waits, neither in a window nor in an outbox."""
         return not any(len(lane.window) or lane.acked or lane.outbox.pending(0, 1) for lane in self._lanes)
