@@ -3,16 +3,14 @@
 import logging
 import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 from prometheus_client import CollectorRegistry
 
@@ -28,6 +26,7 @@ from cloud_stream.journal import Journal
 from cloud_stream.metrics import FlowCounters, JournalCollector, serving
 from cloud_stream.ports import Rejected, Store
 from cloud_stream.records import DeadLetter, JournalRow, ShardBatch
+from cloud_stream.recovery import prepare_recovery
 from cloud_stream.sharding import SHARDS
 from cloud_stream.sinks.bytewax_sink import StoreSink
 from cloud_stream.sinks.dead_letter_sink import DeadLetterSink, rejected_letters
@@ -36,12 +35,8 @@ from cloud_stream.stores import open_store
 from cloud_stream.windows.fleet import FleetWindows
 from cloud_stream.windows.settings import WindowSettings
 from cloud_stream.windows.shard import Output
-from wattline.errors import ConfigError
 
 _log: Final = logging.getLogger("cloud_stream.flow")
-RECOVERY_PARTITIONS: Final = 8
-"""Fixed when the folder is first used."""
-RECOVERY_WAIT_S: Final = 30.0
 CELL_BYTES: Final = 256
 """One window of one series: its numbers, and copies of them while it is merged and snapshotted."""
 
@@ -85,28 +80,6 @@ def run_flow(config: CloudConfig, process_id: int = 0, addresses: Sequence[str] 
         )
     _log.info("flow_stopped process=%d", process_id)
     return 0
-
-
-def prepare_recovery(folder: Path, process_id: int) -> None:
-    """Make the recovery partitions where they are missing; only process 0 does, others wait.
-
-    Raises:
-        ConfigError: The folder cannot be used.
-    """
-    last = folder / f"part-{RECOVERY_PARTITIONS - 1}.sqlite3"
-    if last.exists():
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if process_id == 0:
-            init_db_dir(folder, RECOVERY_PARTITIONS)  # type: ignore[no-untyped-call]
-    except OSError as error:
-        raise ConfigError("flow.recovery_dir", f"{folder}: {error.strerror}") from None
-    deadline_s = time.monotonic() + RECOVERY_WAIT_S
-    while not last.exists():
-        if time.monotonic() > deadline_s:
-            raise ConfigError("flow.recovery_dir", f"{folder}: was never prepared by process 0")
-        time.sleep(0.05)
 
 
 def window_settings(config: CloudConfig) -> WindowSettings:
