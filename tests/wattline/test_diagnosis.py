@@ -15,7 +15,7 @@ def _cloud_file(folder: Path, broker_url: str, broker: str = "", rest: str = "")
     file = folder / "cloud.toml"
     keys = ("journal", "dir"), ("flow", "recovery_dir"), ("registry", "path"), ("dead_letters", "path")
     folders = "\n".join(f'[{table}]\n{key} = "{folder}/var/{table}"' for table, key in keys)
-    folders = folders.replace("[journal]\n", '[journal]\nmax_bytes = "8MiB"\n')
+    folders = folders.replace("[journal]\n", '[journal]\nmax_bytes = "32MiB"\n')
     store = f'[store]\nspool_dir = "{folder}/var/spool"\n' + (rest or f'path = "{folder}/var/store.db"\n')
     file.write_text(f'[broker]\nurl = "{broker_url}"\n{broker}\n{folders}\n{store}')
     return file
@@ -105,7 +105,7 @@ class TestFiles:
     def test_a_disk_too_small_for_its_bound_is_found(self, tmp_path: Path, nobody: str) -> None:
         file = _cloud_file(tmp_path, nobody)
         assert not any(finding.name == "journal.max_bytes" for finding in diagnose([file]))
-        file.write_text(file.read_text().replace('"8MiB"', '"9000TiB"'))
+        file.write_text(file.read_text().replace('"32MiB"', '"9000TiB"'))
         finding = _found(file, "journal.max_bytes")
         assert finding.state is State.ACTION
         assert "lower journal.max_bytes" in finding.action
