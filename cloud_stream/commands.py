@@ -1,6 +1,7 @@
 """The command lines `wattline cloud` and `wattline gateways`."""
 
 import logging
+import re
 import sys
 import time
 from contextlib import closing
@@ -13,6 +14,7 @@ import typer
 from cloud_stream.config import CloudConfig, load_config
 from wattline.errors import ConfigError, WattlineError
 from wattline.topics import is_gateway_id
+from wattline.wire import ID_PATTERN, MAX_ID_LENGTH
 
 _FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
 
@@ -39,9 +41,12 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     Example: wattline cloud run -c cloud.toml
     """
+    from cloud_stream.alerts.rules import load_rules
     from cloud_stream.supervisor import supervise
 
     settings = _start(config)
+    if settings.alerts.rules is not None:  # the flow would say the same, but in the middle of what the others say
+        load_rules(settings.alerts.rules, settings.flow.widths_ms)
     raise typer.Exit(supervise(config, settings))
 
 
@@ -94,6 +99,8 @@ def list_gateways(
         rows = [gateway._asdict() for gateway in gateways]
         sys.stdout.write(msgspec.json.encode({"policy": settings.policy, "gateways": rows}).decode() + "\n")
         return
+    if not gateways:
+        sys.stderr.write(f"no gateway is registered in {settings.path} yet\n")
     for gateway in gateways:
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(gateway.since_ms / 1000))
         sys.stdout.write(f"{gateway.gateway:24} {gateway.site:24} {gateway.state:9} {since}\n")
@@ -113,8 +120,8 @@ def enrol(
 
     if not is_gateway_id(gateway):
         raise ConfigError("GATEWAY", f"{gateway!r} is not 1 to 64 of a-z, 0-9 and -")
-    if not site:
-        raise ConfigError("--site", "is empty")
+    if len(site) > MAX_ID_LENGTH or re.search(ID_PATTERN, site) is None:
+        raise ConfigError("--site", f"{site!r} is not a printable name of 1 to {MAX_ID_LENGTH} characters")
     settings = load_config(config).registry
     with closing(Registry(settings.path, settings.policy)) as registry:
         registry.enrol(gateway, site, _now_ms())

@@ -106,6 +106,11 @@ class FlowConfig(_Section, frozen=True):
     state_max_bytes: SizeBytes = SizeBytes(512 << 20)
     stalled_after: DurationMs = DurationMs(60_000)
 
+    @property
+    def widths_ms(self) -> tuple[int, ...]:
+        """The lengths of the windows that are made, each once."""
+        return tuple(sorted({int(self.window), int(self.utility_interval)}))
+
 
 class StoreConfig(_Section, frozen=True):
     """`[store]`: where results live.
@@ -270,12 +275,23 @@ def _check_flow(flow: FlowConfig) -> None:
     _require(flow.stalled_after >= 10 * flow.epoch_interval, "flow.stalled_after", "is below 10 epochs")
 
 
+def _check_store_url(url: str) -> None:
+    """Never repeats the url: a password may stand in it."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise ConfigError("store.url", str(error)) from None
+    _require(good, "store.url", 'expected "http://host:port" or "https://host:port"')
+    plain = parts.username is None and parts.password is None
+    _require(plain, "store.url", "must hold no user or password: use username and password_file")
+
+
 def _check_store(store: StoreConfig) -> None:
     _require(store.retention >= DAY_MS, "store.retention", 'is below "1d"')
     _require(store.spool_max_bytes >= MIN_SPACE_BYTES, "store.spool_max_bytes", "is below 1 MiB")
     if store.kind == "influxdb":
-        good = urlsplit(store.url).scheme in ("http", "https")
-        _require(good, "store.url", 'expected "http://host:port" or "https://host:port"')
+        _check_store_url(store.url)
         for name in ("token_file", "password_file"):
             file: Path | None = getattr(store, name)
             _require(file is None or file.is_file(), f"store.{name}", f"{file} is not a file")

@@ -84,7 +84,7 @@ def run_flow(config: CloudConfig, process_id: int = 0, addresses: Sequence[str] 
 
 def window_settings(config: CloudConfig) -> WindowSettings:
     """The windows that a configuration asks for."""
-    widths = tuple(sorted({int(config.flow.window), int(config.flow.utility_interval)}))
+    widths = config.flow.widths_ms
     tables = len(widths) * -(-SHARDS // config.flow.processes)
     affordable = config.flow.state_max_bytes // (CELL_BYTES * tables)
     # More than the usual number would make snapshots long.

@@ -22,7 +22,7 @@ from cloud_stream.errors import CloudError
 from cloud_stream.journal import Journal
 from cloud_stream.metrics import lag_rows
 from wattline.backoff import Backoff
-from wattline.errors import LogError
+from wattline.errors import ConfigError, LogError
 from wattline.local_servers import LOOPBACK, free_port
 
 _log: Final = logging.getLogger("cloud_stream.supervisor")
@@ -176,8 +176,12 @@ def _backoff() -> Backoff:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the folder's lock: two clusters on the same snapshots would destroy them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "supervisor.lock").open("w") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "supervisor.lock").open("w")
+    except OSError as error:
+        raise ConfigError("flow.recovery_dir", f"{folder}: {error.strerror}") from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

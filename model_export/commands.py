@@ -19,6 +19,7 @@ from model_export.errors import DataError, ModelExportError
 from wattline.config import parse_duration
 
 app = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     help="Train detectors on simulated or real meters, and see how good they are.",

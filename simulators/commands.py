@@ -40,7 +40,7 @@ _HOME_EXAMPLES: Final = """Examples:
   wattline simulate home --seed 7 --days 365 --out home-7.csv
 """
 
-app = typer.Typer(no_args_is_help=True, help="Simulated gateways and meters.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Simulated gateways and meters.")
 
 
 @app.callback()

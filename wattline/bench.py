@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Measure the agent and the way into the store on this machine.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Measure the agent and the way into the store on this machine."
+)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 
 

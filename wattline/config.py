@@ -129,7 +129,7 @@ def _decode_unit(kind: type, value: object) -> object:
         return parse_duration(value)
     if kind is SizeBytes and isinstance(value, str):
         return parse_size(value)
-    if kind is Path and isinstance(value, str):
+    if kind is Path and isinstance(value, str) and "\0" not in value:
         return Path(value).expanduser()
     examples = {DurationMs: '"5s"', SizeBytes: '"512MiB"', Path: '"var/data"'}
     expected = examples.get(kind, kind.__name__)

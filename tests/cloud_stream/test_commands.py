@@ -53,7 +53,8 @@ def test_gateways_are_enrolled_listed_and_revoked(shell: Shell) -> None:
     [
         (["gateways", "enrol", "GW 1", "--site", "s"], 2, "GATEWAY: 'GW 1' is not"),
         (["gateways", "enrol", "all", "--site", "s"], 2, "GATEWAY: 'all' is not"),
-        (["gateways", "enrol", "gw-1", "--site", ""], 2, "--site: is empty"),
+        (["gateways", "enrol", "gw-1", "--site", ""], 2, "--site: '' is not"),
+        (["gateways", "enrol", "gw-1", "--site", " s\n"], 2, "--site: ' s\\n' is not"),
         (["gateways", "revoke", "gw-9"], 1, "no gateway 'gw-9' is registered"),
         (["cloud", "flow", "--process-id", "2", "--addresses", "a:1,b:2"], 2, "2 is not a place among 2"),
     ],
@@ -84,3 +85,26 @@ def test_a_wrong_configuration_is_status_2(shell: Shell, command: str, text: str
 def test_help_has_an_example(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert _status(arguments) == 0
     assert "Example: wattline cloud" in capsys.readouterr().out
+
+
+def test_a_rule_that_can_never_fire_keeps_the_cloud_from_starting(shell: Shell, tmp_path: Path) -> None:
+    rules = tmp_path / "alerts.toml"
+    rules.write_text('[[rule]]\nname = "a"\nquantity = "power_w"\nabove = 1\nwindow = "7m"\n')
+    shell.config.write_text(f'[alerts]\nrules = "{rules}"\n')
+    status, _, err = shell.run("cloud", "run")
+    assert (status, err.count("\n")) == (2, 1)
+    assert f"{rules}: rule[0].window: no windows of 7m" in err
+
+
+def test_a_folder_that_can_not_be_made_is_a_mistake(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    shell.config.write_text(f'[flow]\nrecovery_dir = "{tmp_path}/file/recovery"\n')
+    status, _, err = shell.run("cloud", "run")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "flow.recovery_dir" in err
+
+
+def test_an_empty_list_says_so(shell: Shell) -> None:
+    status, out, err = shell.run("gateways", "list")
+    assert (status, out) == (0, "")
+    assert "no gateway is registered" in err
