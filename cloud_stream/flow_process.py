@@ -63,7 +63,7 @@ def run_flow(config: CloudConfig, process_id: int = 0, addresses: Sequence[str] 
     counters = FlowCounters(registry)
     with ExitStack() as stack:
         source = _source(config, process_id, stop)
-        counters.watch_commit_age(lambda: (now_ms() - source.committed_ms) / 1000)
+        counters.watch_commit_age(source.commit_age_s)
         registry.register(JournalCollector(_partitions(config, stack), now_ms))
         store = open_store(config.store)
         stack.callback(store.close)

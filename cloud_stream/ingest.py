@@ -118,7 +118,7 @@ class Ingest:
         self._now_ms = now_ms
         self._monotonic_ms = monotonic_ms
         self._ledger = AckLedger()
-        self._refreshed_ms = 0
+        self._refresh_at_ms = 0
         self._failing: set[str] = set()
 
     def run(self, stopping: threading.Event) -> None:
@@ -152,12 +152,12 @@ class Ingest:
 
     def _admit(self, messages: Sequence[Incoming]) -> list[Group] | None:
         """The messages by partition; None when the registry cannot say now."""
-        received_ms = self._now_ms()
+        at_ms = self._monotonic_ms()
         try:
-            if received_ms - self._refreshed_ms >= REGISTRY_REFRESH_MS:
+            if at_ms >= self._refresh_at_ms:
                 self._registry.refresh()
-                self._refreshed_ms = received_ms
-            groups = group_by_partition(messages, len(self._partitions), received_ms, self._verdict)
+                self._refresh_at_ms = at_ms + REGISTRY_REFRESH_MS
+            groups = group_by_partition(messages, len(self._partitions), self._now_ms(), self._verdict)
         except RegistryError as error:
             self._note_failure("registry", error)
             return None

@@ -9,6 +9,7 @@ Everything that relies on it is in `JournalPartition.next_batch`.
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,8 @@ MAX_ROWS: Final = 64
 MAX_BYTES: Final = 4 << 20
 IDLE_POLL: Final = timedelta(milliseconds=10)
 BROKEN_POLL: Final = timedelta(seconds=1)
+NOTE_EVERY_S: Final = 0.5
+"""Often enough for a watchdog."""
 
 
 class Offset(NamedTuple):
@@ -151,14 +154,23 @@ class JournalSource(FixedPartitionedSource[JournalRow, Offset]):
     Args:
         journal: The journal.
         stop: When set, every partition ends and the flow takes a last snapshot.
-        status_file: Written at every commit, for the supervisor's watchdog.
+        status_file: Written at every commit but not more often than needed, for the supervisor's watchdog.
+        monotonic_s: Tells the age of commits; a set wall clock must not.
     """
 
-    def __init__(self, journal: Journal, stop: threading.Event, status_file: Path) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        stop: threading.Event,
+        status_file: Path,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._journal = journal
         self._stop = stop
         self._status_file = status_file
-        self.committed_ms = now_ms()
+        self._monotonic_s = monotonic_s
+        self._committed_s = monotonic_s()
+        self._noted_s = -NOTE_EVERY_S
 
     def list_parts(self) -> list[str]:
         """See `FixedPartitionedSource`."""
@@ -170,16 +182,21 @@ class JournalSource(FixedPartitionedSource[JournalRow, Offset]):
         number = int(for_part.removeprefix("part-"))
         log = self._journal.open_partition(number)
         trimmer = Trimmer(self._journal.open_partition(number))
-        return JournalPartition(log, trimmer, resume_state, self._stop, self._note_commit)
+        return JournalPartition(log, trimmer, resume_state, self._stop, self.note_commit)
 
-    def _note_commit(self) -> None:
-        at_ms = now_ms()
-        if at_ms - self.committed_ms < 500:  # noqa: PLR2004 (half a second: often enough for a watchdog)
+    def commit_age_s(self) -> float:
+        """Time since the last commit, or since the start when there was none."""
+        return self._monotonic_s() - self._committed_s
+
+    def note_commit(self) -> None:
+        """Take note that everything up to a snapshot is durable."""
+        self._committed_s = self._monotonic_s()
+        if self._committed_s - self._noted_s < NOTE_EVERY_S:
             return
-        self.committed_ms = at_ms
+        self._noted_s = self._committed_s
         part = self._status_file.with_suffix(".part")
         try:
-            part.write_text(json.dumps({"at_ms": at_ms}))
+            part.write_text(json.dumps({"at_ms": now_ms()}))
             part.replace(self._status_file)
         except OSError as error:
             _log.warning("commit_status_failed error=%s", error)

@@ -34,25 +34,41 @@ MOST_PATIENCE: Final = 16
 
 
 class StallWatch:
-    """Decides when a flow that does not commit is stalled; patience doubles while restarts do not help."""
+    """Decides when a flow that does not commit is stalled; patience doubles while restarts do not help.
 
-    def __init__(self, limit_ms: int) -> None:
-        self._limit_ms = limit_ms
+    A commit is a process's word that is not the one seen before: what the word says is the wall clock's time, which
+    may have been set.
+
+    Args:
+        limit_s: A flow that was silent for so long is stalled.
+        processes: How many words there are.
+    """
+
+    def __init__(self, limit_s: float, processes: int) -> None:
+        self._limit_s = limit_s
         self._patience = 1
-        self._seen_ms = 0
+        self._words = [0] * processes
+        self._changed_s = [0.0] * processes
 
-    def stalled(self, committed_ms: int, started_ms: int, now_ms: int) -> bool:
-        """Whether the last commit is too long ago.
+    def age_s(self, words: Sequence[int], started_s: float, now_s: float) -> float:
+        """How long ago the last commit was, of the process that is furthest behind.
 
         Args:
-            committed_ms: The oldest of the processes' last commits, ms UTC; 0 when one never committed.
-            started_ms: When the cluster was started, ms UTC.
-            now_ms: ms UTC.
+            words: What each process has last said of its commits.
+            started_s: When the cluster was started, of a clock that never goes back.
+            now_s: Of the same clock.
         """
-        if committed_ms > self._seen_ms:
-            self._seen_ms = committed_ms
+        before_s = min(self._changed_s)
+        for place, word in enumerate(words):
+            if word != self._words[place]:
+                self._words[place], self._changed_s[place] = word, now_s
+        if min(self._changed_s) > before_s:
             self._patience = 1
-        return now_ms - max(committed_ms, started_ms) >= self._limit_ms * self._patience
+        return now_s - max(started_s, min(self._changed_s))
+
+    def is_stall(self, age_s: float) -> bool:
+        """Whether a commit so long ago is too long ago."""
+        return age_s >= self._limit_s * self._patience
 
     def note_restart(self) -> None:
         """Take note that the cluster was restarted for a stall."""
@@ -72,7 +88,7 @@ class Supervisor:
         self._config = config
         self._flow = flow
         self._groups = (ingest, flow)
-        self._watch = StallWatch(config.flow.stalled_after)
+        self._watch = StallWatch(config.flow.stalled_after.seconds, config.flow.processes)
         self._look_at_s = 0.0
 
     def run(self, stopping: threading.Event) -> int:
@@ -100,13 +116,11 @@ class Supervisor:
         if now_s < self._look_at_s or not self._flow.pids:
             return
         self._look_at_s = now_s + LOOK_S
-        now_ms = time.time_ns() // 1_000_000
-        started_ms = now_ms - round((now_s - self._flow.started_s) * 1000)
         flow = self._config.flow
-        committed_ms = last_commit_ms(flow.recovery_dir, flow.processes)
-        if self._watch.stalled(committed_ms, started_ms, now_ms) and waiting_rows(self._config):
+        age_s = self._watch.age_s(commit_words(flow.recovery_dir, flow.processes), self._flow.started_s, now_s)
+        if self._watch.is_stall(age_s) and waiting_rows(self._config):
             self._watch.note_restart()
-            self._flow.restart(now_s, f"reason=no_commit age_s={(now_ms - max(committed_ms, started_ms)) / 1000:.0f}")
+            self._flow.restart(now_s, f"reason=no_commit age_s={age_s:.0f}")
 
 
 def supervise(config_path: Path, config: CloudConfig) -> int:
@@ -142,9 +156,9 @@ def flow_commands(command: Sequence[str], processes: int) -> list[list[str]]:
     return [[*command, "--process-id", str(i), "--addresses", addresses] for i in range(processes)]
 
 
-def last_commit_ms(recovery_dir: Path, processes: int) -> int:
-    """The oldest of the processes' last commits, ms UTC; 0 when one has left no word of any."""
-    return min(_commit_ms(recovery_dir / f"commit-{i}.json") for i in range(processes))
+def commit_words(recovery_dir: Path, processes: int) -> list[int]:
+    """What each process has last said of its commits; 0 when it has left no word of any."""
+    return [_commit_ms(recovery_dir / f"commit-{i}.json") for i in range(processes)]
 
 
 def waiting_rows(config: CloudConfig) -> int:

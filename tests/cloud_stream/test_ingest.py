@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from cloud_stream.inbox import Inbox, Incoming
-from cloud_stream.ingest import Delivery, Ingest, group_by_partition
+from cloud_stream.ingest import REGISTRY_REFRESH_MS, Delivery, Ingest, group_by_partition
 from cloud_stream.journal import decode_row, partition_of
 from cloud_stream.metrics import IngestCounters
 from cloud_stream.registry import Registry
@@ -158,3 +158,42 @@ def test_stopping_commits_what_is_in_the_inbox_and_says_the_last_acknowledgement
     assert len(rig.journaled(HERE)) == 2500
     assert len(rig.answers.deliveries) == 2500
     assert {n for _, ack in rig.answers.acks for a, b in ack.seqs for n in range(a, b + 1)} == set(range(1, 2501))
+
+
+class Clocks:
+    """Two clocks that the test sets."""
+
+    def __init__(self) -> None:
+        self.wall_ms = 1_790_000_000_000
+        self.monotonic_ms = 0
+
+
+def test_a_wall_clock_that_is_set_back_does_not_keep_a_revoked_gateway_in(tmp_path: Path) -> None:
+    clocks, answers, inbox = Clocks(), Answers(), Inbox()
+    path = tmp_path / "registry.db"
+    with (
+        closing(DurableLog(tmp_path / "0.db", max_bytes=4 << 20, when_full=WhenFull.REFUSE)) as log,
+        closing(Registry(path, "open")) as registry,
+        closing(Registry(path, "open")) as command_line,
+    ):
+        ingest = Ingest(
+            inbox=inbox,
+            partitions=[log],
+            registry=registry,
+            replies=answers,
+            counters=IngestCounters(CollectorRegistry()),
+            linger_s=0,
+            now_ms=lambda: clocks.wall_ms,
+            monotonic_ms=lambda: clocks.monotonic_ms,
+        )
+        stopped = threading.Event()
+        stopped.set()
+        inbox.put(_incoming(HERE, 1))
+        ingest.run(stopped)
+        command_line.revoke(HERE, clocks.wall_ms)
+        clocks.wall_ms -= 3_600_000
+        clocks.monotonic_ms += REGISTRY_REFRESH_MS
+        inbox.put(_incoming(HERE, 2))
+        ingest.run(stopped)
+        rows = log.read_after(0, max_rows=9, max_bytes=1 << 20)
+    assert [envelope.reject for row in rows for envelope in decode_row(row.payload)] == ["", "revoked_gateway"]

@@ -225,3 +225,21 @@ def test_an_idle_partition_is_asked_again_soon_and_a_busy_one_at_once(rest: Rest
     rest.log.append_many([b"a"], NOW_MS)
     assert len(partition.next_batch()) == 1
     assert partition.next_awake() is None
+
+
+def test_commits_are_noted_and_aged_by_a_clock_nobody_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 100.0
+    walls_ms = iter([9_000, 5_000])
+    monkeypatch.setattr("cloud_stream.source.now_ms", lambda: next(walls_ms))
+    status = tmp_path / "commit-0.json"
+    journal = Journal(tmp_path / "journal", partitions=1, max_bytes=64 << 20)
+    source = JournalSource(journal, threading.Event(), status, lambda: now_s)
+    words: list[str] = []
+    ages_s: list[float] = []
+    for after_s in (0.0, 0.4, 0.2):
+        now_s += after_s
+        ages_s.append(source.commit_age_s())
+        source.note_commit()
+        words.append(status.read_text())
+    assert words == ['{"at_ms": 9000}', '{"at_ms": 9000}', '{"at_ms": 5000}']
+    assert ages_s == pytest.approx([0.0, 0.4, 0.2])

@@ -15,7 +15,7 @@ from cloud_stream.children import Group
 from cloud_stream.config import CloudConfig, FlowConfig, JournalConfig
 from cloud_stream.errors import CloudError
 from cloud_stream.journal import Journal
-from cloud_stream.supervisor import StallWatch, Supervisor, flow_commands, last_commit_ms, supervise, waiting_rows
+from cloud_stream.supervisor import StallWatch, Supervisor, commit_words, flow_commands, supervise, waiting_rows
 from tests.cloud_stream.waiting import wait_until
 from wattline.backoff import Backoff
 from wattline.config import DurationMs
@@ -23,47 +23,51 @@ from wattline.config import DurationMs
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
-# committed, started, now -> stalled, with a limit of 60
+# (now, words of two processes) ..., started -> age
 @pytest.mark.parametrize(
-    ("committed_ms", "started_ms", "now_ms", "stalled"),
+    ("looks", "started_s", "age_s"),
     [
-        (100, 0, 159, False),
-        (100, 0, 160, True),
-        (0, 100, 159, False),
-        (0, 100, 160, True),
-        (100, 1000, 1059, False),
+        ([(100, 0, 0)], 40, 60),
+        ([(100, 7, 7), (160, 7, 7)], 40, 60),
+        ([(100, 7, 7), (160, 8, 7)], 40, 60),
+        ([(100, 7, 7), (160, 8, 8)], 40, 0),
+        ([(100, 7, 7), (160, 7, 7)], 150, 10),
+        ([(100, 9_000, 9_000), (160, 5, 5), (170, 5, 5)], 40, 10),
     ],
+    ids=["no word", "no news", "one is behind", "both have news", "new start", "wall clock set back"],
 )
-def test_a_stall_is_a_long_time_since_the_last_commit_or_the_start(
-    committed_ms: int, started_ms: int, now_ms: int, *, stalled: bool
+def test_the_age_of_a_commit_goes_by_the_news_and_not_by_the_wall_clock(
+    looks: list[tuple[float, int, int]], started_s: float, age_s: float
 ) -> None:
-    assert StallWatch(60).stalled(committed_ms, started_ms, now_ms) == stalled
+    watch = StallWatch(60, 2)
+    assert [watch.age_s(words, started_s, now_s) for now_s, *words in looks][-1] == age_s
 
 
 def test_patience_doubles_while_restarts_do_not_help_and_returns_with_a_commit() -> None:
-    watch = StallWatch(60)
+    watch = StallWatch(60, 1)
+    assert [watch.is_stall(age_s) for age_s in (59, 60)] == [False, True]
     watch.note_restart()
-    assert not watch.stalled(0, 0, 119)
-    assert watch.stalled(0, 0, 120)
+    assert [watch.is_stall(age_s) for age_s in (119, 120)] == [False, True]
     watch.note_restart()
-    assert not watch.stalled(0, 0, 239)
+    assert not watch.is_stall(239)
     for _ in range(10):
         watch.note_restart()
-    assert watch.stalled(0, 0, 60 * 16)
-    assert watch.stalled(1000, 0, 1060)
+    assert watch.is_stall(60 * 16)
+    watch.age_s([1], 0, 1000)
+    assert watch.is_stall(60)
 
 
-def test_the_oldest_commit_counts_and_only_of_processes_that_exist(tmp_path: Path) -> None:
+def test_the_words_are_those_of_processes_that_exist(tmp_path: Path) -> None:
     for process, at_ms in enumerate([500, 300, 100]):
         (tmp_path / f"commit-{process}.json").write_text(json.dumps({"at_ms": at_ms, "more": 1}))
-    assert last_commit_ms(tmp_path, 2) == 300
-    assert last_commit_ms(tmp_path, 4) == 0
+    assert commit_words(tmp_path, 2) == [500, 300]
+    assert commit_words(tmp_path, 4) == [500, 300, 100, 0]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"at_ms": "soon"}', "{}"])
 def test_a_word_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "commit-0.json").write_text(text)
-    assert last_commit_ms(tmp_path, 1) == 0
+    assert commit_words(tmp_path, 1) == [0]
 
 
 def test_each_process_gets_its_place_and_the_addresses_of_all() -> None:
