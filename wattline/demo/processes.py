@@ -1,7 +1,10 @@
 """The demo's own processes: parts of `wattline`, each with its log, ended in order."""
 
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -61,3 +64,18 @@ class Part:
     def log_text(self) -> str:
         """What it has printed."""
         return self.log.read_text("utf-8", "replace")
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Let signals that end the demo wait until the block is over: a part that starts is also noted as started."""
+    caught: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, lambda number, _: caught.append(number)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    for one in caught:
+        signal.raise_signal(one)

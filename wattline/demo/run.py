@@ -17,7 +17,7 @@ from wattline.config import parse_duration
 from wattline.demo.broker import AmqttServer, BrokerChoice, choose_broker
 from wattline.demo.course import Say, Show, Step
 from wattline.demo.ledger import Ledger, Place, dead_letter_count, outbox_places
-from wattline.demo.processes import DemoError, Part
+from wattline.demo.processes import DemoError, Part, signals_held
 from wattline.demo.scenario import DETECTOR_INTERVAL, HOMES, Scenario, find_homes, write_scenario
 from wattline.demo.summary import AnomalySpan, Backlog, Counted, FaultLabel, Summary, summarise
 from wattline.demo.tap import Tap
@@ -112,7 +112,8 @@ class DemoRun:
     def _start_cloud(self, scenario: Scenario) -> None:
         """Broker and cloud come up once, so that the cloud's session exists before the outage."""
         self._show(Step(f"starting {self._broker_name} and the cloud"), None)
-        self._stack.enter_context(self._broker)
+        self._stack.callback(self._broker.stop)
+        self._broker.start()
         cloud = self._start_other(_CLOUD, "cloud", "run", "-c", str(scenario.cloud))
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not self._ingest_connections():
@@ -135,9 +136,7 @@ class DemoRun:
         self._say(f"outage: the broker is down, and three gateways collect {self._plan.history} of readings")
         self._start_other("p1-meter", "simulate", "meter", "--link", str(scenario.p1_port), "--seed", "7")
         for gateway, file in scenario.agents.items():
-            agent = Part(self._folder, gateway, "edge", "run", "-c", str(file))
-            self._stack.callback(agent.stop)
-            self._agents[gateway] = agent
+            self._agents[gateway] = self._start(gateway, "edge", "run", "-c", str(file))
         deadline = time.monotonic() + _FILL_TIMEOUT_S
         waiting: dict[str, set[Place]] = {}
         while time.monotonic() < deadline and not _caught_up(_places(waiting), scenario.newest_ms):
@@ -160,9 +159,14 @@ class DemoRun:
         self._say(f"the broker ({self._broker_name}) is back; each gateway notices at its next attempt")
 
     def _start_other(self, name: str, *arguments: str) -> Part:
-        part = Part(self._folder, name, *arguments)
-        self._stack.callback(part.stop)
+        part = self._start(name, *arguments)
         self._others.append(part)
+        return part
+
+    def _start(self, name: str, *arguments: str) -> Part:
+        with signals_held():
+            part = Part(self._folder, name, *arguments)
+            self._stack.callback(part.stop)
         return part
 
     def _check(self) -> None:
