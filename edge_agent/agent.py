@@ -52,6 +52,7 @@ class Agent:
         self._drain_timeout_s = drain_timeout_s
         self._save = save
         self._stop = threading.Event()
+        self._told_dead = False
 
     def stop(self) -> None:
         """Ask the agent to end; safe in a signal handler."""
@@ -87,7 +88,7 @@ class Agent:
             if jump_ms := clock.jump_ms(now_ms, _steady_ms()):
                 _log.warning("clock_set by_ms=%d", jump_ms)
             self._pipeline.tick(now_ms)
-            notifier.alive()
+            self._tell_alive(notifier)
             if self._publisher.counts["publishes"]:
                 tick_s = self._tick_s
             if time.monotonic() > save_at_s:
@@ -95,6 +96,14 @@ class Agent:
                 save_at_s = time.monotonic() + _SAVE_INTERVAL_S
             if until_sent and self._all_sent(now_ms):
                 return
+
+    def _tell_alive(self, notifier: ServiceNotifier) -> None:
+        """Only while all of it lives: an agent that sends nothing for ever must be started anew."""
+        if self._publisher.alive:
+            notifier.alive()
+        elif not self._told_dead:
+            self._told_dead = True
+            _log.critical("publisher_dead")
 
     def _all_sent(self, now_ms: int) -> bool:
         if not self._supervisor.all_ended:

@@ -207,9 +207,15 @@ class Connection:
             return
         if wake is not None and wake in readable:
             wake.clear()
-        if pending or sock in readable:
+        try:
+            self._work(read=pending or sock in readable, write=bool(writable))
+        except Exception as error:  # noqa: BLE001 (paho raises whatever it meets in bytes that are not MQTT)
+            self._lost = self._lost or f"not MQTT: {type(error).__name__}: {error}"
+
+    def _work(self, *, read: bool, write: bool) -> None:
+        if read:
             self._client.loop_read()
-        if writable:
+        if write:
             self._client.loop_write()
         self._client.loop_misc()
 

@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +43,7 @@ class LogOutbox:
         self._max_age_ms = max_age_ms
         self._growth = Growth()
         self._failures: Counter[str] = Counter()
+        self._set_aside = 0
         self._last_put_ms = 0
 
     @property
@@ -76,26 +78,27 @@ class LogOutbox:
             self._failed("read", error)
             return ()
 
-    def acked(self, log: str, ranges: Sequence[tuple[int, int]]) -> int:
-        """Forget batches; what cannot be forgotten now is sent, and acknowledged, again."""
+    def acked(self, log: str, ranges: Sequence[tuple[int, int]]) -> bool:
+        """Forget batches; see `Outbox.acked`."""
         try:
-            return self._log.forget(log, ranges)
+            self._log.forget(log, ranges)
         except LogError as error:
             self._failed("forget", error)
-            return 0
+            return False
+        return True
 
-    def set_aside(self, row: BatchRow) -> None:
+    def set_aside(self, row: BatchRow) -> bool:
         """Move a batch to the log of the set-aside ones, counted; the oldest there go."""
         head = f'{{"log":"{row.writer}","seq":{row.seq},"rows":'.encode()
-        aside = DurableLog(self._aside_path, max_bytes=ASIDE_BYTES, when_full=WhenFull.DROP_OLDEST)
         try:
-            aside.append_many([head + row.payload + b"}"], self._last_put_ms)
+            with closing(DurableLog(self._aside_path, max_bytes=ASIDE_BYTES, when_full=WhenFull.DROP_OLDEST)) as aside:
+                aside.append_many([head + row.payload + b"}"], self._last_put_ms)
             self._log.forget(row.writer, [(row.seq, row.seq)])
-            self._failures["set_aside"] += 1
         except LogError as error:
             self._failed("set_aside", error)
-        finally:
-            aside.close()
+            return False
+        self._set_aside += 1
+        return True
 
     def oldest(self, log: str) -> int:
         """The lowest number of `log` still held; 0, which claims nothing, when the disk fails."""
@@ -107,9 +110,9 @@ class LogOutbox:
 
     def counts(self) -> Mapping[str, float]:
         """Depth, age, drops and failures; `hours_left` at the rate of the last day."""
-        figures: dict[str, float] = {f"failed_{name}": n for name, n in self._failures.items() if name != "set_aside"}
+        figures: dict[str, float] = {f"failed_{name}": n for name, n in self._failures.items()}
         figures |= {f"dropped_{reason}": n for reason, n in self._log.dropped.items()}
-        figures["set_aside"] = self._failures["set_aside"]
+        figures["set_aside"] = self._set_aside
         try:
             held, oldest_ms = self._log.held_bytes(), self._log.oldest_at_ms()
             figures |= {"rows": len(self._log), "bytes": held}

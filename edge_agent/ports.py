@@ -96,11 +96,19 @@ class Outbox(Protocol):
     def pending(self, after_seq: int, limit: int) -> Sequence[BatchRow]:
         """Kept batches with higher numbers, oldest first, at most `limit`."""
 
-    def acked(self, log: str, ranges: Sequence[tuple[int, int]]) -> int:
-        """Forget batches that the cloud has; returns how many."""
+    def acked(self, log: str, ranges: Sequence[tuple[int, int]]) -> bool:
+        """Forget batches that the cloud has.
 
-    def set_aside(self, row: BatchRow) -> None:
-        """Take a batch that is never acknowledged out of the way, counted."""
+        Returns:
+            Whether they are gone; False when the disk fails, and the caller tries again later.
+        """
+
+    def set_aside(self, row: BatchRow) -> bool:
+        """Take a batch that is never acknowledged out of the way, counted.
+
+        Returns:
+            Whether it is; as `acked`.
+        """
 
     def oldest(self, log: str) -> int:
         """The lowest number of `log` that is still held."""

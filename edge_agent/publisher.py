@@ -18,7 +18,7 @@ import msgspec
 from edge_agent.config import BrokerConfig
 from edge_agent.errors import PublishError
 from edge_agent.mqtt import Connection, Puback, Received, Retained, VersionUnsupportedError, Wake
-from edge_agent.ports import Outbox
+from edge_agent.ports import BatchRow, Outbox
 from edge_agent.publisher_state import AckedRanges, Flight, Limits, Window, merged
 from wattline import topics
 from wattline.backoff import Backoff
@@ -75,6 +75,7 @@ class Lane:
             config.site
         )
         self._oldest: dict[str, int] = {}
+        self._poison: list[BatchRow] = []
         self._file_id = outbox.file_id
 
     def load(self, now_ms: int) -> None:
@@ -87,13 +88,18 @@ class Lane:
         self.window.load(rows, now_ms)
 
     def forget(self) -> None:
-        """Take acknowledged and poisoned batches out of the outbox."""
+        """Take acknowledged and poisoned batches out of the outbox; what fails is tried again at the next call."""
         for log, ranges in self.acked.take().items():
-            self.outbox.acked(log, ranges)
+            if not self.outbox.acked(log, ranges):
+                self.acked.add(log, ranges)
             self._oldest.pop(log, None)
-        for row in self.window.take_poison():
+        self._poison = [row for row in (*self._poison, *self.window.take_poison()) if not self._put_aside(row)]
+
+    def _put_aside(self, row: BatchRow) -> bool:
+        done = self.outbox.set_aside(row)
+        if done:
             _log.error("batch_set_aside topic=%s log=%s seq=%d", self.topic, row.writer, row.seq)
-            self.outbox.set_aside(row)
+        return done
 
     def payload(self, flight: Flight) -> bytes:
         """The whole message: who we are, which batch this is, and the text that the outbox kept."""
@@ -162,6 +168,11 @@ class Publisher:
         self._thread.join(drain_timeout_s + 2 * _GOODBYE_S)
 
     @property
+    def alive(self) -> bool:
+        """Whether its thread runs; between `start` and `stop` anything else is a defect."""
+        return self._thread.is_alive()
+
+    @property
     def in_flight(self) -> int:
         """Batches sent and not acknowledged."""
         return sum(len(lane.window) for lane in self._lanes)
@@ -178,13 +189,18 @@ class Publisher:
 
     def _run(self) -> None:
         backoff = Backoff(0.5, 30.0)
+        wait_s = 0.0
         while not self._stop.is_set():
             try:
+                self._pause(wait_s)
                 self._live_one_connection(backoff)
             except WattlineError as error:
-                self._lost(error, backoff)
-        for lane in self._lanes:
-            lane.forget()
+                wait_s = self._lost(str(error), backoff)
+            except Exception as error:  # noqa: BLE001 (a bug must cost a connection, not the way to the cloud)
+                self.counts["bugs"] += 1
+                _log.debug("publisher_bug", exc_info=True)
+                wait_s = self._lost(f"{type(error).__name__}: {error}", backoff)
+        self._forget()
 
     def _live_one_connection(self, backoff: Backoff) -> None:
         connection = self._connect()
@@ -215,7 +231,8 @@ class Publisher:
         _log.info("connected url=%s mqtt=%s session=%d", self._config.broker.url, connection.version, self._session)
         return connection
 
-    def _lost(self, error: WattlineError, backoff: Backoff) -> None:
+    def _lost(self, error: str, backoff: Backoff) -> float:
+        """Note the end of a connection; returns the seconds to wait before the next."""
         self.counts["connection_failures"] += 1
         now_ms = _now_ms()
         self._mids.clear()
@@ -224,10 +241,13 @@ class Publisher:
         wait_s = backoff.next_s()
         if backoff.attempts <= 3 or backoff.attempts % 20 == 0:  # noqa: PLR2004 (an outage of days must stay a few lines)
             _log.warning("disconnected error=%s attempts=%d retry_in_s=%.1f", error, backoff.attempts, wait_s)
+        return wait_s
+
+    def _pause(self, wait_s: float) -> None:
         deadline = time.monotonic() + wait_s
         while not self._stop.is_set() and (left_s := deadline - time.monotonic()) > 0:
             self._wake.wait(left_s)
-            self._forget()
+        self._forget()
 
     def _serve(self, connection: Connection) -> None:
         forget_ms = status_ms = _now_ms()

@@ -49,26 +49,37 @@ def test_batches_wait_in_order_under_the_log_of_this_start(outbox: LogOutbox) ->
 def test_acknowledged_batches_are_forgotten_and_the_oldest_held_rises(outbox: LogOutbox) -> None:
     outbox.put([b"a", b"b", b"c"], 1)
     assert outbox.oldest(outbox.log_id) == 1
-    assert outbox.acked(outbox.log_id, [(1, 2), (7, 9)]) == 2
+    assert outbox.acked(outbox.log_id, [(1, 2), (7, 9)])
     assert payloads(outbox) == [b"c"]
     assert outbox.oldest(outbox.log_id) == 3
 
 
 def test_an_acknowledgement_of_a_foreign_log_forgets_nothing(outbox: LogOutbox) -> None:
     outbox.put([b"a"], 1)
-    assert outbox.acked("elsewhere", [(1, 9)]) == 0
+    assert outbox.acked("elsewhere", [(1, 9)])
     assert payloads(outbox) == [b"a"]
 
 
 def test_a_batch_set_aside_is_out_of_the_way_and_kept_for_a_person(tmp_path: Path, outbox: LogOutbox) -> None:
     outbox.put([b'["bad"]', b"[]"], 1)
-    outbox.set_aside(outbox.pending(0, 1)[0])
+    assert outbox.set_aside(outbox.pending(0, 1)[0])
     assert payloads(outbox) == [b"[]"]
     assert outbox.counts()["set_aside"] == 1
     aside = DurableLog(tmp_path / "readings-aside.db", max_bytes=MIB, when_full=WhenFull.REFUSE)
     (row,) = aside.read_after(0, max_rows=9, max_bytes=MIB)
     assert row.payload == b'{"log":"%s","seq":1,"rows":["bad"]}' % outbox.log_id.encode()
     aside.close()
+
+
+def test_a_batch_that_cannot_be_set_aside_stays_and_is_counted(tmp_path: Path, outbox: LogOutbox) -> None:
+    (tmp_path / "readings-aside.db").mkdir()
+    outbox.put([b"[]"], 1)
+    assert not outbox.set_aside(outbox.pending(0, 1)[0])
+    assert payloads(outbox) == [b"[]"]
+    assert (outbox.counts()["failed_set_aside"], outbox.counts()["set_aside"]) == (1, 0)
+    (tmp_path / "readings-aside.db").rmdir()
+    assert outbox.set_aside(outbox.pending(0, 1)[0])
+    assert payloads(outbox) == []
 
 
 def test_an_old_copy_of_the_state_folder_sends_its_rows_under_their_old_log(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from edge_agent.outbox import LogOutbox
 from edge_agent.publisher import Publisher, PublisherConfig
 from edge_agent.publisher_state import Limits
 from tests.edge_agent.cloud_stand_in import CloudStandIn, wait_until
+from tests.edge_agent.hostile_broker import HostileBroker
 from tests.services.broker_access import access_lines
+from wattline.errors import LogBrokenError
 from wattline.local_servers import LOOPBACK, MosquittoServer
 from wattline.wire import VERSION, Event, Status, encode
 
@@ -209,6 +211,59 @@ def test_acknowledgements_that_make_no_sense_are_counted_and_harmless(
         wait_until(lambda: times(cloud) == [1], "a batch after the nonsense")
         wait_until(lambda: publisher.counts["bad_acks"] >= 3, "the nonsense counted")
     sender.close()
+
+
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError("a bug"), OSError(5, "I/O error"), LogBrokenError("the disk is gone")]
+)
+def test_whatever_goes_wrong_once_the_thread_lives_on(bench: Bench, cloud: CloudStandIn, error: Exception) -> None:
+    failures = [error, error]
+
+    def birth() -> Status:
+        if failures:
+            raise failures.pop()
+        return Bench._birth()
+
+    config = PublisherConfig("gw-1", "house", bench.broker, Limits())
+    publisher = Publisher(config, bench.events, bench.readings, birth, dict)
+    bench.put(1, 3)
+    publisher.start()
+    wait_until(lambda: publisher.idle, "everything acknowledged after the failures")
+    assert publisher.alive
+    publisher.stop(5.0)
+    assert publisher.counts["connection_failures"] == 2
+    assert times(cloud) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"\x30\x05\x00\x02\xff\xfeX", id="a topic that is no text"),
+        pytest.param(b"\x30\x02\x00\x09", id="a topic longer than its message"),
+        pytest.param(b"\xf0\x00", id="an unknown packet"),
+        pytest.param(b"\x90\x01\x00", id="a SUBACK of one byte"),
+    ],
+)
+def test_a_broker_that_talks_nonsense_is_left_and_tried_again(bench: Bench, answer: bytes) -> None:
+    with HostileBroker(answer) as broker:
+        bench.broker = BrokerConfig(url=broker.url, protocol="3.1.1")
+        with bench.publisher(drain_s=0.1) as publisher:
+            wait_until(lambda: broker.connections >= 2, "a second try")
+            assert publisher.alive
+        assert publisher.counts["connection_failures"] >= 1
+
+
+def test_what_cannot_be_forgotten_at_first_is_forgotten_later(bench: Bench, cloud: CloudStandIn) -> None:
+    bench.put(1, 3)
+    database = bench.readings._log._db
+    assert database is not None
+    database.execute("PRAGMA query_only = ON")
+    with bench.publisher() as publisher:
+        wait_until(lambda: bench.readings.counts().get("failed_forget", 0) >= 2, "two attempts in vain")
+        database.execute("PRAGMA query_only = OFF")
+        wait_until(lambda: publisher.idle, "everything forgotten")
+    assert times(cloud) == [1, 2, 3]
+    assert bench.readings.pending(0, 9) == []
 
 
 def test_an_older_broker_is_spoken_to_in_its_version(bench: Bench, cloud: CloudStandIn) -> None:
