@@ -1,9 +1,9 @@
 """Builds a whole agent from its file: the only place where all parts are known."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -23,6 +23,9 @@ from edge_agent.sensors import meter_options, sensor_kind
 from edge_agent.supervisor import SensorRunner, Supervisor
 from wattline.errors import ConfigError, WattlineError
 from wattline.wire import VERSION, MeterInfo, Status
+
+if TYPE_CHECKING:
+    from edge_agent.detectors.onnx import DetectorShelf
 
 _log: Final = logging.getLogger("edge_agent")
 
@@ -49,9 +52,30 @@ def load_plan(path: Path) -> Plan:
     config = load_config(path)
     try:
         options = tuple(_options(config, meter, i) for i, meter in enumerate(config.meter))
+        _check_second_meters(config, options)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.where}", error.problem) from None
     return Plan(config, options)
+
+
+def _check_second_meters(config: AgentConfig, options: Sequence[msgspec.Struct]) -> None:
+    """Refuse a gas meter behind a P1 port that has the id of another meter: their readings would be mixed up."""
+    taken = {meter.id for meter in config.meter}
+    for index, option in enumerate(options):
+        name = getattr(option, "gas_meter", "")
+        if name and name in taken:
+            raise ConfigError(f"meter[{index}].options.gas_meter", f"{name!r} is taken by another meter")
+        taken.add(name)
+
+
+def check_model(config: AgentConfig) -> None:
+    """Load the detector that the file names, and forget it.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    if config.detector.enabled and config.detector.model is not None:
+        _shelf(config.detector.model)
 
 
 def make_sensor(plan: Plan, index: int) -> Sensor:
@@ -147,19 +171,24 @@ def _make_judge(config: AgentConfig) -> tuple[GuardedJudge | NoJudge, str, Calla
     """The judge, its model's name for births, and what keeps its history."""
     if not config.detector.enabled:
         return NoJudge(), "", lambda: None
-    from edge_agent.detectors.onnx import DetectorShelf
     from edge_agent.judge import AnomalyJudge
     from edge_agent.judge_state import restore_history, save_history
 
     detector = config.detector
-    try:
-        shelf = DetectorShelf(detector.model)
-    except ModelError as error:
-        raise ConfigError("detector.model", str(error)) from error
+    shelf = _shelf(detector.model)
     judge = AnomalyJudge(shelf, interval_ms=detector.interval, utc_offset_ms=detector.utc_offset * 60_000)
     path = config.gateway.state_dir / "judge.npz"
     restore_history(judge, path)
     return GuardedJudge(judge), _model_name(shelf, detector.interval), lambda: save_history(judge, path)
+
+
+def _shelf(model: Path | None) -> "DetectorShelf":
+    from edge_agent.detectors.onnx import DetectorShelf
+
+    try:
+        return DetectorShelf(model)
+    except ModelError as error:
+        raise ConfigError("detector.model", str(error)) from error
 
 
 def _model_name(shelf: Callable[[int], Detector | None], interval_ms: int) -> str:

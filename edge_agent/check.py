@@ -1,5 +1,6 @@
 """Tries a file, its sensors and its broker once, for a person at the meter cupboard."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from edge_agent.bootstrap import Plan, load_plan, make_sensor
+from edge_agent.bootstrap import Plan, check_model, load_plan, make_sensor
 from edge_agent.errors import EndOfReadingsError
 from edge_agent.intake import Intake
 from edge_agent.mqtt import Connection
@@ -27,8 +28,8 @@ class Finding(msgspec.Struct, frozen=True):
     """What a try found.
 
     Attributes:
-        what: `meter` or `broker`.
-        name: The meter's id or the broker's URL.
+        what: `folder`, `model`, `meter` or `broker`.
+        name: The folder's or model's path, the meter's id, the broker's URL.
         detail: The first reading, the MQTT version, or what failed.
         seconds: How long it took.
     """
@@ -49,7 +50,7 @@ def check_all(path: Path, timeout_s: float) -> list[Finding]:
     plan = load_plan(path)
     with ThreadPoolExecutor(_PARALLEL) as pool:
         meters = pool.map(lambda index: _try_meter(plan, index, timeout_s), range(len(plan.config.meter)))
-        return [*meters, _try_broker(plan)]
+        return [_try_folder(plan), *_try_model(plan), *meters, _try_broker(plan)]
 
 
 def print_findings(findings: list[Finding], *, as_json: bool) -> None:
@@ -141,6 +142,31 @@ def _first_reading(plan: Plan, index: int, timeout_s: float) -> tuple[str, bool]
     finally:
         sensor.close()
     return f"no reading within {timeout_s:g} s", False
+
+
+def _try_folder(plan: Plan) -> Finding:
+    """Whether state can be kept there by whoever asks; nothing is made, for the agent may run as somebody else."""
+    folder = plan.config.gateway.state_dir
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        detail, ok = f"{nearest} is not a folder", False
+    else:
+        ok = os.access(nearest, os.W_OK | os.X_OK)
+        detail = f"{'may' if ok else 'may not'} be written by this user"
+    return Finding("folder", str(folder), ok, detail, 0.0)
+
+
+def _try_model(plan: Plan) -> Iterator[Finding]:
+    model = plan.config.detector.model
+    if model is None:
+        return
+    started = time.monotonic()
+    try:
+        check_model(plan.config)
+        detail, ok = "loads", True
+    except WattlineError as error:
+        detail, ok = str(error), False
+    yield Finding("model", str(model), ok, detail, _since(started))
 
 
 def _try_broker(plan: Plan) -> Finding:

@@ -1,5 +1,6 @@
 """`wattline edge check` and `read`, as a person at the meter cupboard uses them."""
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -28,7 +29,8 @@ def test_all_well(tmp_path: Path, mosquitto: MosquittoServer) -> None:
     assert answer.returncode == 0
     result = json.loads(answer.stdout)
     assert result["ok"]
-    assert [(finding["what"], finding["ok"]) for finding in result["findings"]] == [("meter", True), ("broker", True)]
+    found = [(finding["what"], finding["ok"]) for finding in result["findings"]]
+    assert found == [("folder", True), ("meter", True), ("broker", True)]
 
 
 def test_what_does_not_answer_is_named_beside_what_does(tmp_path: Path) -> None:
@@ -36,9 +38,39 @@ def test_what_does_not_answer_is_named_beside_what_does(tmp_path: Path) -> None:
     answer = edge(tmp_path, "check", url, GOOD + BAD, "--json")
     assert answer.returncode == 1
     findings = {finding["name"]: finding for finding in json.loads(answer.stdout)["findings"]}
-    assert {name: finding["ok"] for name, finding in findings.items()} == {"good": True, "bad": False, url: False}
+    ok = {name: finding["ok"] for name, finding in findings.items()}
+    assert ok == {f"{tmp_path}/state": True, "good": True, "bad": False, url: False}
     assert "/no/such/port" in findings["bad"]["detail"]
     assert "refused" in findings[url]["detail"]
+
+
+def test_a_state_folder_and_a_model_that_will_not_do_are_named(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    (tmp_path / "model.onnx").write_text("no model")
+    answer = edge(tmp_path, "check", "mqtt://x", f'[detector]\nmodel = "{tmp_path}/model.onnx"\n' + GOOD, "--json")
+    assert answer.returncode == 1
+    findings = {finding["what"]: finding for finding in json.loads(answer.stdout)["findings"]}
+    assert (findings["folder"]["ok"], findings["model"]["ok"]) == (False, False)
+    assert "not a folder" in findings["folder"]["detail"]
+    assert "detector.model" in findings["model"]["detail"]
+
+
+@pytest.mark.parametrize(("content", "problem"), [(None, "is in use by another agent"), ("a file", "File exists")])
+def test_a_state_folder_that_can_not_be_used_ends_the_agent_with_one_line(
+    tmp_path: Path, content: str | None, problem: str
+) -> None:
+    state = tmp_path / "state"
+    if content is not None:
+        state.write_text(content)
+        answer = edge(tmp_path, "run", "mqtt://x", GOOD)
+    else:
+        state.mkdir()
+        with (state / "agent.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            answer = edge(tmp_path, "run", "mqtt://x", GOOD)
+    assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
+    assert f"{tmp_path}/agent.toml: gateway.state_dir: {state}" in answer.stderr
+    assert problem in answer.stderr
 
 
 def test_a_table_for_people(tmp_path: Path, mosquitto: MosquittoServer) -> None:

@@ -85,6 +85,12 @@ def test_an_url_without_a_port_has_the_one_of_its_scheme(tmp_path: Path, url: st
         ('"1m"', '"10ms"', "detector.interval", "at least 1s"),
         ("[detector]", '[detector]\nmodel = "absent.onnx"', "detector.model", "no such file"),
         ("[[meter]]", METER.format("m1") + "[[meter]]", "meter[1].id", "'m1' is taken by an earlier meter"),
+        (
+            "[[meter]]",
+            '[[meter]]\nid = "p1"\nsensor = "dsmr"\noptions = {port = "/dev/x", gas_meter = "m1"}\n[[meter]]',
+            "meter[0].options.gas_meter",
+            "'m1' is taken by another meter",
+        ),
         ('"pattern"', '"crystal-ball"', "meter[0].sensor", "unknown sensor 'crystal-ball'; there are dsmr, pattern"),
         ("quantities = 3", "quantity = 3", "meter[0].options", "unknown key 'quantity'"),
         ("quantities = 3", 'quantities = "3"', "meter[0].options.quantities", "expected `int`"),
