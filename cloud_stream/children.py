@@ -75,7 +75,7 @@ class Group:
         for process in self._processes:
             status = process.poll()
             if status is not None:
-                self.hopeless = status == WRONG_CONFIG and not self._was_stable
+                self.hopeless = status == WRONG_CONFIG and not self.restarts and not self._was_stable
                 self.restart(now_s, f"pid={process.pid} status={status}")
                 return
 

@@ -6,7 +6,7 @@ else below `var/`. Relative paths are relative to the working directory.
 
 from pathlib import Path
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from msgspec import Meta, field
@@ -226,16 +226,22 @@ def parse_broker_url(url: str) -> BrokerAddress:
     Raises:
         ConfigError: It is something else, or carries a user or password.
     """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigError("broker.url", str(error)) from None
+    parts, port = _split_url("broker.url", url)
     _require(parts.scheme in _DEFAULT_PORTS, "broker.url", 'expected "mqtt://host:port" or "mqtts://host:port"')
     _require(bool(parts.hostname), "broker.url", "names no host")
     _require(parts.username is None and parts.password is None, "broker.url", "use username and password_file")
     _require(parts.path in ("", "/") and not parts.query, "broker.url", "has something after the port")
     return BrokerAddress(parts.hostname or "", port or _DEFAULT_PORTS[parts.scheme], parts.scheme == "mqtts")
+
+
+def _split_url(where: str, url: str) -> tuple[SplitResult, int | None]:
+    """The parts of a URL and its port; what the parser says of a bad one may hold half a password."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ConfigError(where, "has a bad host or port") from None
+    return parts, port
 
 
 def _require(good: bool, where: str, problem: str) -> None:  # noqa: FBT001 (reads as the sentence it is)
@@ -277,14 +283,12 @@ def _check_flow(flow: FlowConfig) -> None:
 
 def _check_store_url(url: str) -> None:
     """Never repeats the url: a password may stand in it."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        raise ConfigError("store.url", str(error)) from None
+    parts, port = _split_url("store.url", url)
+    good = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
     _require(good, "store.url", 'expected "http://host:port" or "https://host:port"')
     plain = parts.username is None and parts.password is None
     _require(plain, "store.url", "must hold no user or password: use username and password_file")
+    _require(not parts.query and not parts.fragment, "store.url", "has something after the path")
 
 
 def _check_store(store: StoreConfig) -> None:

@@ -170,7 +170,7 @@ def waiting_rows(config: CloudConfig) -> int:
         for number in range(journal.partitions):
             with closing(folder.open_partition(number)) as log:
                 rows += lag_rows(log)
-    except LogError:
+    except (LogError, ConfigError):
         return 0
     return rows
 

@@ -108,6 +108,16 @@ def test_only_a_wrong_configuration_at_the_first_start_is_hopeless(status: int, 
     assert ticking.group.hopeless == hopeless
 
 
+def test_what_was_right_at_the_first_start_is_tried_again_however_young_it_dies() -> None:
+    statuses = iter([1, 2])  # 2 may be a port that is not free again yet
+    ticking = Ticking()
+    ticking.group = Group("test", lambda: [_exits(next(statuses))], Backoff(1.0, 8.0, seed=1))
+    for _ in range(2):
+        ticking.tick(10.0)
+        ticking.tick_until_restart()
+    assert not ticking.group.hopeless
+
+
 def test_a_process_that_ignores_sigterm_is_killed() -> None:
     ticking = Ticking(STUBBORN)
     ticking.tick()

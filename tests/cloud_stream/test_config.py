@@ -67,7 +67,9 @@ def test_every_section_is_understood(tmp_path: Path) -> None:
         ("[broker]\nurl = 5", "broker.url", "expected `str`"),
         ('[broker]\nurl = "http://x"', "broker.url", "expected"),
         ('[broker]\nurl = "mqtt://"', "broker.url", "names no host"),
-        ('[broker]\nurl = "mqtt://h:99999"', "broker.url", "ort"),
+        ('[broker]\nurl = "mqtt://h:99999"', "broker.url", "bad host or port"),
+        ('[broker]\nurl = "mqtt://u:half/a-secret@h"', "broker.url", "bad host or port"),
+        ('[broker]\nurl = "mqtt://u:half\u2100a-secret@h"', "broker.url", "bad host or port"),
         ('[broker]\nurl = "mqtt://u:p@h"', "broker.url", "password_file"),
         ('[broker]\nprotocol = "4"', "broker.protocol", "invalid enum value"),
         ('[broker]\nclient_id = "a/b"', "broker.client_id", "matching regex"),
@@ -90,6 +92,10 @@ def test_every_section_is_understood(tmp_path: Path) -> None:
         ('[store]\nkind = "influxdb"\nurl = "http://h:port"', "store.url", "ort"),
         ('[store]\nkind = "influxdb"\nurl = "http://u:p@h"', "store.url", "password_file"),
         ('[store]\npath = "a\\u0000b"', "store.path", "expected text"),
+        ('[store]\nkind = "influxdb"\nurl = "http://[h"', "store.url", "bad host or port"),
+        ('[store]\nkind = "influxdb"\nurl = "http://u:half/a-secret@h"', "store.url", "bad host or port"),
+        ('[store]\nkind = "influxdb"\nurl = "http://u:a-secret@h"', "store.url", "password_file"),
+        ('[store]\nkind = "influxdb"\nurl = "http://h?p=a-secret"', "store.url", "after the path"),
         ('[store]\nkind = "influxdb"\ntoken_file = "missing"', "store.token_file", "missing is not a file"),
         ('[store]\nretention = "1h"', "store.retention", "1d"),
         ("[metrics]\nflow_port = 65535\n[flow]\nprocesses = 2", "metrics.flow_port", "every process"),
@@ -101,6 +107,8 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, where:
         _load(tmp_path, text)
     assert where in raised.value.where
     assert problem in raised.value.problem
+    assert "half" not in str(raised.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_half_a_client_certificate_is_refused(tmp_path: Path) -> None:

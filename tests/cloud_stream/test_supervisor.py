@@ -98,6 +98,19 @@ def test_waiting_rows_are_those_of_all_partitions(tmp_path: Path) -> None:
     assert waiting_rows(config) == 1
 
 
+@pytest.mark.parametrize("text", [None, "{", '{"partitions": 3}'])
+def test_a_journal_that_cannot_be_read_has_no_rows_and_ends_nothing(tmp_path: Path, text: str | None) -> None:
+    config = _config(tmp_path)
+    _append_a_row(config)
+    (found,) = config.journal.dir.glob("*.json")
+    if text is None:
+        found.unlink()
+        found.mkdir()
+    else:
+        found.write_text(text)
+    assert waiting_rows(config) == 0
+
+
 def _run_until(supervisor: Supervisor, condition: Callable[[], bool], what: str) -> int:
     stopping = threading.Event()
     statuses: list[int] = []
