@@ -40,6 +40,24 @@ class Step(Protocol[V, W]):
         """Take a snapshot back, before anything else."""
 
 
+class TimerShare:
+    """How long timers take together: all steps of a process share its one worker."""
+
+    def __init__(self) -> None:
+        """No step yet."""
+        self._took_s: WeakKeyDictionary[StepLogic[Any, Any], float] = WeakKeyDictionary()
+
+    def pause_s(self, logic: "StepLogic[Any, Any]", took_s: float) -> float:
+        """How long a step waits for its next timer.
+
+        Args:
+            logic: The step's; once it is gone, it takes no time any more.
+            took_s: How long its last timer took, 0 when it need not come again soon.
+        """
+        self._took_s[logic] = took_s
+        return max(TIMER_S, TIMER_SHARE * sum(self._took_s.values()))
+
+
 class StepLogic(StatefulBatchLogic[V, W, Any]):
     """Runs one step under Bytewax.
 
@@ -47,6 +65,7 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
         step: The step of one key.
         state: Its snapshot to resume from, or None.
         after: Called after every call of the step, for counters.
+        share: Of all steps of this process.
         settle_every_s: The timer of a settled step, which only lets state go.
     """
 
@@ -55,12 +74,13 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
         step: Step[V, W],
         state: Any,  # noqa: ANN401 (each step's own)
         after: Callable[[Step[V, W]], None],
+        share: TimerShare,
         settle_every_s: float = 30.0,
     ) -> None:
         self._step = step
         self._after = after
+        self._share = share
         self._settle_every_s = settle_every_s
-        _took_s[self] = 0.0
         if state is not None:
             step.restore(state)
         self._at = _now() + timedelta(seconds=TIMER_S)
@@ -78,9 +98,9 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
         """See `StatefulBatchLogic`."""
         began = time.perf_counter()
         output = self._step.on_timer(now_ms())
-        _took_s[self] = 0.0 if self._step.settled else time.perf_counter() - began
-        pause_s = self._settle_every_s if self._step.settled else max(TIMER_S, TIMER_SHARE * sum(_took_s.values()))
-        self._at = _now() + timedelta(seconds=pause_s)
+        settled = self._step.settled
+        pause_s = self._share.pause_s(self, 0.0 if settled else time.perf_counter() - began)
+        self._at = _now() + timedelta(seconds=self._settle_every_s if settled else pause_s)
         self._after(self._step)
         return output, False
 
@@ -95,10 +115,6 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
     def snapshot(self) -> Any:  # noqa: ANN401 (each step's own)
         """See `StatefulBatchLogic`."""
         return self._step.snapshot(now_ms())
-
-
-_took_s: Final[WeakKeyDictionary[StepLogic[Any, Any], float]] = WeakKeyDictionary()
-"""How long the last timer of every step took that comes again soon: they share this process's one worker."""
 
 
 def now_ms() -> int:

@@ -19,7 +19,7 @@ from cloud_stream.alerts.rules import Rule, load_rules
 from cloud_stream.config import CloudConfig
 from cloud_stream.dead_letters import SqliteDeadLetters
 from cloud_stream.decode import Decoder, dead_letter_counts
-from cloud_stream.engine import Step, StepLogic, now_ms
+from cloud_stream.engine import Step, StepLogic, TimerShare, now_ms
 from cloud_stream.flow import build_flow
 from cloud_stream.flow_parts import AlertStep, FleetStep, FlowParts, ShardItem, ShardStep
 from cloud_stream.journal import Journal
@@ -110,12 +110,13 @@ def _parts(config: CloudConfig, source: JournalSource, store: Store, counters: F
     settings = window_settings(config)
     rules = _rules(config, settings)
     letters = SqliteDeadLetters(config.dead_letters.path, config.dead_letters.max_bytes)
+    share = TimerShare()
     return FlowParts(
         source=source,
         decode=_decode(Decoder(config.store.retention), counters),
-        shard_windows=lambda state: StepLogic(ShardStep(settings, store), state, _counted(counters)),
-        fleet_windows=lambda state: StepLogic(FleetStep(FleetWindows(settings, store)), state, _ignored),
-        alerts=lambda state: StepLogic(AlertStep(AlertJudge(rules)), state, _ignored),
+        shard_windows=lambda state: StepLogic(ShardStep(settings, store), state, _counted(counters), share),
+        fleet_windows=lambda state: StepLogic(FleetStep(FleetWindows(settings, store)), state, _ignored, share),
+        alerts=lambda state: StepLogic(AlertStep(AlertJudge(rules)), state, _ignored, share),
         store_sink=_store_sink(config, letters, counters),
         dead_letter_sink=DeadLetterSink(lambda: letters),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cloud_stream.engine import TIMER_S, TIMER_SHARE, StepLogic, now_ms
+from cloud_stream.engine import TIMER_S, TIMER_SHARE, StepLogic, TimerShare, now_ms
 
 
 class Echo:
@@ -41,8 +41,13 @@ class Echo:
         self.held = list(state)
 
 
-def logic(step: Echo, state: Any = None, calls: list[Any] | None = None) -> StepLogic[int, int]:  # noqa: ANN401 (see `Step`)
-    return StepLogic(step, state, (calls if calls is not None else []).append)
+def logic(
+    step: Echo,
+    state: Any = None,  # noqa: ANN401 (see `Step`)
+    calls: list[Any] | None = None,
+    share: TimerShare | None = None,
+) -> StepLogic[int, int]:
+    return StepLogic(step, state, (calls if calls is not None else []).append, share or TimerShare())
 
 
 def waits_s(of: StepLogic[int, int], since: datetime) -> float:
@@ -99,7 +104,8 @@ def test_a_busy_step_is_called_every_second() -> None:
 
 
 def test_timers_of_all_steps_together_take_a_third_of_the_time_at_most() -> None:
-    some = [logic(Echo(works_s=0.1, rests=False)) for _ in range(5)]
+    share = TimerShare()
+    some = [logic(Echo(works_s=0.1, rests=False), share=share) for _ in range(5)]
     since = datetime.now(UTC)
     for of in some:
         of.on_notify()
@@ -107,8 +113,16 @@ def test_timers_of_all_steps_together_take_a_third_of_the_time_at_most() -> None
 
 
 def test_steps_that_are_gone_take_no_time() -> None:
-    logic(Echo(works_s=0.5, rests=False)).on_notify()
-    of = logic(Echo(rests=False))
+    share = TimerShare()
+    logic(Echo(works_s=0.5, rests=False), share=share).on_notify()
+    of = logic(Echo(rests=False), share=share)
+    of.on_notify()
+    assert waits_s(of, datetime.now(UTC)) <= TIMER_S
+
+
+def test_steps_of_another_flow_do_not_share() -> None:
+    busy, of = logic(Echo(works_s=0.5, rests=False)), logic(Echo(rests=False))
+    busy.on_notify()
     of.on_notify()
     assert waits_s(of, datetime.now(UTC)) <= TIMER_S
 
