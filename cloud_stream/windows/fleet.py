@@ -13,14 +13,12 @@ from typing import Any
 from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.ports import Store
 from cloud_stream.records import Partial, Point
-from cloud_stream.sharding import FLEET
-from cloud_stream.windows.rebuild import Marks, windows_between
+from cloud_stream.sharding import FLEET, SHARDS
+from cloud_stream.windows.rebuild import Marks, Turn, WidthStart, next_piece, span_between
 from cloud_stream.windows.rebuilder import BACKOFF_MS
 from cloud_stream.windows.rollup import Fields, roll_up
 from cloud_stream.windows.settings import WindowSettings
 from cloud_stream.windows.usage_rows import stored_rows, usage_point
-
-WidthStart = tuple[int, int]
 
 
 class FleetWindows:
@@ -107,24 +105,31 @@ class FleetWindows:
             return [self._marks.next(now_ms)]
         if now_ms < self._quiet_until_ms:
             return []
+        points: list[Point] = []
         try:
             if self._marks.reached(self._store.mark(FLEET)):
-                return self._run()
+                self._run(points)
         except StoreUnavailableError:
             self.counts["waits"] += 1
             self._quiet_until_ms = now_ms + BACKOFF_MS
-        return []
+        return points
 
-    def _run(self) -> list[Point]:
-        rows: dict[WidthStart, list[Fields]] = {}
-        for width in self._settings.widths_ms:
-            for low, high in windows_between(self._marked, width):
-                for point, fields in stored_rows(self._store, {"level": "shard"}, width, low, high):
-                    rows.setdefault((width, point.t_ms), []).append(fields)
-        wanted = [key for key in sorted(self._marked) if key in rows]
-        self.counts["rebuilt_windows"] += len(wanted)
-        self._marked = set()
-        return [_fleet_point(key, rows[key]) for key in wanted]
+    def _run(self, points: list[Point]) -> None:
+        """Rebuild as much as one turn may; a failure leaves the rest marked."""
+        settings = self._settings
+        turn = Turn(settings.rebuilds_per_timer, settings.turn_rows)
+        while turn and self._marked:
+            piece = next_piece(self._marked, SHARDS, settings.piece_rows)
+            width, low, high = span_between(piece)
+            stored = stored_rows(self._store, {"level": "shard"}, width, low, high)
+            rows: dict[WidthStart, list[Fields]] = {}
+            for point, fields in stored:
+                rows.setdefault((width, point.t_ms), []).append(fields)
+            wanted = sorted(piece & rows.keys())
+            points += [_fleet_point(key, rows[key]) for key in wanted]
+            self.counts["rebuilt_windows"] += len(wanted)
+            self._marked -= piece
+            turn.spend(len(stored) + len(wanted))
 
 
 def _fleet_point(key: WidthStart, shards: Iterable[Fields]) -> Point:

@@ -11,6 +11,7 @@ its writer, because numbers from before a crash prove nothing.
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,6 +27,8 @@ PIECE_MS: Final = 24 * 3_600_000
 
 Span = tuple[int, int]
 """A closed range of times in ms."""
+WidthStart = tuple[int, int]
+"""A window: its width and its start in ms."""
 MERGE_GAP_MS: Final = 3_600_000
 """Spans nearer than this are rebuilt together: one question instead of two."""
 
@@ -57,6 +60,24 @@ class Marks:
         return stored == (self._incarnation, self._number)
 
 
+class Turn:
+    """What one turn may still do: a timer must end soon, however much is to be rebuilt."""
+
+    def __init__(self, pieces: int, rows: int) -> None:
+        """So many pieces, and so many rows of `usage` read or made."""
+        self._pieces = pieces
+        self._rows = rows
+
+    def __bool__(self) -> bool:
+        """Whether a further piece may be begun."""
+        return self._pieces > 0 and self._rows > 0
+
+    def spend(self, rows: int) -> None:
+        """Note a piece that took so many rows."""
+        self._pieces -= 1
+        self._rows -= rows
+
+
 @dataclass(slots=True)
 class Work:
     """What is to be rebuilt, by level.
@@ -68,8 +89,8 @@ class Work:
     """
 
     meters: dict[tuple[str, str], list[Span]] = field(default_factory=dict)
-    sites: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
-    shards: set[tuple[int, int]] = field(default_factory=set)
+    sites: dict[str, set[WidthStart]] = field(default_factory=dict)
+    shards: set[WidthStart] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         """Whether there is anything to do."""
@@ -203,6 +224,24 @@ def span_of(window: int, width_ms: int) -> Span:
     return window * width_ms, (window + 1) * width_ms - 1
 
 
-def windows_between(windows: Iterable[tuple[int, int]], width_ms: int) -> list[Span]:
-    """The spans that cover those of (width, start) windows that have this width."""
-    return merged((start, start + width_ms - 1) for width, start in windows if width == width_ms)
+def next_piece(windows: AbstractSet[WidthStart], rows_per_window: int, max_rows: int) -> set[WidthStart]:
+    """The first of these windows, of one width, that are read at once.
+
+    Args:
+        windows: At least one.
+        rows_per_window: How many rows of the level below a window may have.
+        max_rows: How many shall be read at once; one window is never cut.
+
+    Returns:
+        Windows that span no more rows and at most `PIECE_MS`; always at least one.
+    """
+    width, low = min(windows)
+    count = max(1, max_rows // max(1, rows_per_window))
+    end = low + min(count * width, max(PIECE_MS, width))
+    return {window for window in windows if window[0] == width and window[1] < end}
+
+
+def span_between(piece: AbstractSet[WidthStart]) -> tuple[int, int, int]:
+    """Of windows of one width: the width, the first start and the last."""
+    width, low = min(piece)
+    return width, low, max(piece)[1]

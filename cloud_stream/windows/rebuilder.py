@@ -1,19 +1,22 @@
 """Rebuild a shard's windows when the store shows the rows they are made of."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from cloud_stream.errors import StoreUnavailableError
-from cloud_stream.ports import Store
+from cloud_stream.ports import Series, Store
 from cloud_stream.records import Partial, Point
-from cloud_stream.sharding import shard_of
+from cloud_stream.sharding import SHARDS, shard_of
 from cloud_stream.windows.rebuild import (
     Marks,
-    Read,
     Span,
+    Turn,
+    WidthStart,
     Work,
+    next_piece,
     recompute,
-    windows_between,
+    span_between,
 )
 from cloud_stream.windows.rollup import Fields, meter_rows, roll_up, roll_up_site
 from cloud_stream.windows.settings import WindowSettings
@@ -22,8 +25,8 @@ from wattline.quantities import quantity
 
 BACKOFF_MS: Final = 2_000
 """How long a store that does not answer is left alone."""
-MAX_POINTS: Final = 20_000
-"""No further meter is begun in a turn that has made so many rows: one span may be a month of them."""
+RAW_ROWS_PER_ROW: Final = 8
+"""So many raw rows, which are read by the column, cost as much as one row of `usage`."""
 
 
 class Memory(Protocol):
@@ -34,6 +37,12 @@ class Memory(Protocol):
 
     def is_main(self, site: str, meter: str) -> bool:
         """Whether a meter counts towards its site."""
+
+    def sites(self) -> int:
+        """How many sites the shard knows."""
+
+    def meters_of(self, site: str) -> int:
+        """How many meters a site has."""
 
 
 class Rebuilder:
@@ -106,22 +115,28 @@ class Rebuilder:
 
     def _run(self, points: list[Point], partials: list[Partial]) -> None:
         """Rebuild as much as one turn may; a failure leaves the rest marked."""
-        budget = self._settings.rebuilds_per_timer
-        while budget and self._marked.meters and len(points) < MAX_POINTS:
-            points += self._rebuild_meter(*self._marked.first_piece())
-            self._marked.drop_first_piece()
-            budget -= 1
-        while budget and self._marked.sites and not self._marked.meters:
-            site, windows = next(iter(self._marked.sites.items()))
-            points += self._rebuild_site(site, windows)
-            del self._marked.sites[site]
-            budget -= 1
-        if budget and not (self._marked.meters or self._marked.sites):
-            partials += self._rebuild_shard(self._marked.shards)
-            self._marked.shards = set()
+        settings, marked = self._settings, self._marked
+        turn = Turn(settings.rebuilds_per_timer, settings.turn_rows)
+        while turn and marked.meters:
+            points += self._rebuild_meter(*marked.first_piece(), turn)
+            marked.drop_first_piece()
+        while turn and marked.sites and not marked.meters:
+            site, windows = next(iter(marked.sites.items()))
+            points += self._rebuild_site(site, windows, turn)
+            if not windows:
+                del marked.sites[site]
+        while turn and marked.shards and not (marked.meters or marked.sites):
+            partials += self._rebuild_shard(marked.shards, turn)
 
-    def _rebuild_meter(self, site: str, meter: str, span: Span) -> list[Point]:
-        read: Read = lambda low, high: self._store.readings(site, meter, low, high)  # noqa: E731 (typed, and used once)
+    def _rebuild_meter(self, site: str, meter: str, span: Span, turn: Turn) -> list[Point]:
+        raw_rows = 0
+
+        def read(low_ms: int, high_ms: int) -> Mapping[str, Series]:
+            nonlocal raw_rows
+            series = self._store.readings(site, meter, low_ms, high_ms)
+            raw_rows += max((len(one.t_ms) for one in series.values()), default=0)
+            return series
+
         found, names = recompute(read, span, self._settings.widths_ms)
         known = [quantity(name) for name in names]
         points = []
@@ -134,33 +149,30 @@ class Rebuilder:
                 points.append(usage_point("meter", site, meter, width, start_ms, fields))
                 self._asked.sites.setdefault(site, set()).add((width, start_ms))
         self.counts["rebuilt_windows"] += len(points)
+        turn.spend(len(points) + raw_rows // RAW_ROWS_PER_ROW)
         return points
 
-    def _rebuild_site(self, site: str, windows: set[tuple[int, int]]) -> list[Point]:
-        points = []
-        for width in self._settings.widths_ms:
-            for low, high in windows_between(windows, width):
-                tags = {"level": "meter", "site": site}
-                stored = stored_rows(self._store, tags, width, low, high)
-                rows = {(p.tags["meter"], p.t_ms): fields for p, fields in stored}
-                rolled = roll_up_site(site, rows, self._memory.is_main)
-                for start_ms, fields in rolled.items():
-                    if (width, start_ms) in windows:
-                        points.append(usage_point("site", site, "", width, start_ms, fields))
-                        self._asked.shards.add((width, start_ms))
-        return points
+    def _rebuild_site(self, site: str, windows: set[WidthStart], turn: Turn) -> list[Point]:
+        """Rebuild the first piece of a site's windows, and take it away."""
+        piece = next_piece(windows, self._memory.meters_of(site), self._settings.piece_rows)
+        width, low, high = span_between(piece)
+        stored = stored_rows(self._store, {"level": "meter", "site": site}, width, low, high)
+        rows = {(p.tags["meter"], p.t_ms): fields for p, fields in stored if (width, p.t_ms) in piece}
+        rolled = roll_up_site(site, rows, self._memory.is_main)
+        self._asked.shards |= {(width, start_ms) for start_ms in rolled}
+        windows -= piece
+        turn.spend(len(stored) + len(rolled))
+        return [usage_point("site", site, "", width, start_ms, fields) for start_ms, fields in rolled.items()]
 
-    def _rebuild_shard(self, windows: set[tuple[int, int]]) -> list[Partial]:
-        partials = []
-        for width in self._settings.widths_ms:
-            for low, high in windows_between(windows, width):
-                sites: dict[int, list[Fields]] = {}
-                for point, fields in stored_rows(self._store, {"level": "site"}, width, low, high):
-                    if shard_of(point.tags["site"]) == self._shard:
-                        sites.setdefault(point.t_ms, []).append(fields)
-                partials += [
-                    Partial(self._shard, width, start_ms, roll_up(rows))
-                    for start_ms, rows in sites.items()
-                    if (width, start_ms) in windows
-                ]
-        return partials
+    def _rebuild_shard(self, windows: set[WidthStart], turn: Turn) -> list[Partial]:
+        """Rebuild the first piece of the shard's sums, and take it away; the rows of all shards' sites are read."""
+        piece = next_piece(windows, self._memory.sites() * SHARDS, self._settings.piece_rows)
+        width, low, high = span_between(piece)
+        stored = stored_rows(self._store, {"level": "site"}, width, low, high)
+        sites: dict[int, list[Fields]] = {}
+        for point, fields in stored:
+            if (width, point.t_ms) in piece and shard_of(point.tags["site"]) == self._shard:
+                sites.setdefault(point.t_ms, []).append(fields)
+        windows -= piece
+        turn.spend(len(stored) + len(sites))
+        return [Partial(self._shard, width, start_ms, roll_up(rows)) for start_ms, rows in sites.items()]

@@ -59,6 +59,11 @@ class SeriesTable:
             self.sites.append(site)
         return number
 
+    def meters_of(self, site: str) -> int:
+        """How many meters of a site have series."""
+        of_site = np.flatnonzero(self._site_of == self._site_number.get(site, -1))
+        return len({self.meters[number] for number in of_site.tolist()})
+
     def newest_ms(self, series: int) -> int:
         """The time of the newest reading of a series, or `NO_TIME`."""
         return int(self._newest_ms[series])

@@ -15,7 +15,9 @@ class WindowSettings:
         min_windows: See `max_cells`.
         idle_ms: Windows that nothing touched for so long leave memory.
         fold_rows: Readings collected before they are folded without waiting.
-        rebuilds_per_timer: Meter spans that one timer rebuilds at most.
+        rebuilds_per_timer: Pieces (of a meter, a site, the shard or the fleet) that one timer rebuilds at most.
+        piece_rows: Rows of `usage` that a piece above the meters reads, about; one window is never cut.
+        turn_rows: Rows that one timer reads or makes to rebuild, about: it begins no further piece beyond.
         fleet_windows: Windows per width in memory at the fleet level.
     """
 
@@ -25,6 +27,8 @@ class WindowSettings:
     idle_ms: int = 2_700_000
     fold_rows: int = 50_000
     rebuilds_per_timer: int = 50
+    piece_rows: int = 2_500
+    turn_rows: int = 10_000
     fleet_windows: int = 256
 
 

@@ -123,6 +123,14 @@ class ShardWindows:
         """Whether a meter counts towards its site."""
         return self._roles.get((site, meter), MAIN) == MAIN
 
+    def sites(self) -> int:
+        """How many sites the shard knows."""
+        return len(self._series.sites)
+
+    def meters_of(self, site: str) -> int:
+        """How many meters a site has."""
+        return self._series.meters_of(site)
+
     # -- taking readings in
 
     def _learn_roles(self, batch: ShardBatch) -> None:

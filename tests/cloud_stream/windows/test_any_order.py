@@ -19,7 +19,14 @@ from wattline.wire import Batch, Frame
 NOW_MS: Final = 1_790_000_100_000
 WIDTHS: Final = {"5m": 300_000, "30m": 1_800_000}
 SMALL: Final = WindowSettings(
-    max_cells=12, min_windows=0, idle_ms=20_000, fold_rows=40, rebuilds_per_timer=3, fleet_windows=3
+    max_cells=12,
+    min_windows=0,
+    idle_ms=20_000,
+    fold_rows=40,
+    rebuilds_per_timer=3,
+    piece_rows=4,
+    turn_rows=12,
+    fleet_windows=3,
 )
 USUAL: Final = WindowSettings()
 SHAPES: Final = {"usual": USUAL, "small": SMALL}

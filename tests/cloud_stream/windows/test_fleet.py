@@ -1,6 +1,7 @@
 """The fleet's windows: shards replace their own words, and what has left is rebuilt from the store."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,11 +22,11 @@ SETTINGS: Final = WindowSettings(widths_ms=(WIDTH_MS,), fleet_windows=2, idle_ms
 class Fleet:
     """The fleet, and a store that it writes to when told."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, settings: WindowSettings = SETTINGS) -> None:
         self.now_ms = NOW_MS
         self.store = UnreliableStore(SqliteStore(path, RETENTION_MS, lambda: self.now_ms))
         self.store.prepare()
-        self.windows = FleetWindows(SETTINGS, self.store)
+        self.windows = FleetWindows(settings, self.store)
         self.waiting: list[Point] = []
 
     def hear(self, shard: str, window: int, kwh: float) -> None:
@@ -139,6 +140,21 @@ def test_a_store_that_does_not_answer_is_asked_again_later(fleet: Fleet) -> None
     for _ in range(4):
         assert fleet.tick() == []
     assert fleet.settle() == [(0, 2.0)]
+
+
+@pytest.mark.parametrize("answers", [1, 2, None])
+def test_what_has_left_is_rebuilt_piece_by_piece(tmp_path: Path, answers: int | None) -> None:
+    fleet = Fleet(tmp_path / "store.db", replace(SETTINGS, piece_rows=1, turn_rows=6))
+    for window in range(8):
+        fleet.hear("shard-01", window, 1.0)
+    fleet.tick(61)
+    for window in range(8):
+        fleet.hear("shard-01", window, 2.0)
+    fleet.tick()
+    fleet.write()
+    fleet.store.answers = answers
+    assert fleet.tick() == [(window, 2.0) for window in range({1: 0, 2: 1, None: 3}[answers])]
+    assert fleet.settle() == [(window, 2.0) for window in range(8)]
 
 
 @pytest.mark.parametrize("turns", [0, 1], ids=["asked for", "marked"])

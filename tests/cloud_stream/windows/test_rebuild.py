@@ -9,14 +9,18 @@ import pytest
 from cloud_stream.ports import Series
 from cloud_stream.windows.rebuild import (
     MERGE_GAP_MS,
+    PIECE_MS,
     Marks,
     Read,
     Span,
+    Turn,
+    WidthStart,
     Work,
     merged,
+    next_piece,
     pieces,
     recompute,
-    windows_between,
+    span_between,
 )
 
 GAP: Final = MERGE_GAP_MS
@@ -47,10 +51,35 @@ def test_a_long_span_is_cut_into_pieces(span: Span, result: list[Span]) -> None:
     assert pieces(span, longest_ms=10) == result
 
 
-def test_windows_of_one_width_become_spans() -> None:
-    windows = [(10, 0), (10, 10), (30, 0), (10, 10 + GAP)]
-    assert windows_between(windows, 10) == [(0, 19 + GAP)]
-    assert windows_between([*windows, (10, 50 + 2 * GAP)], 10) == [(0, 19 + GAP), (50 + 2 * GAP, 59 + 2 * GAP)]
+@pytest.mark.parametrize(
+    ("windows", "rows_per_window", "piece"),
+    [
+        pytest.param({(10, 0)}, 1, {(10, 0)}, id="one"),
+        pytest.param({(30, 0), (10, 20), (10, 0)}, 1, {(10, 0), (10, 20)}, id="one width"),
+        pytest.param({(10, 0), (10, 10), (10, 20)}, 5, {(10, 0), (10, 10)}, id="as many rows as fit"),
+        pytest.param({(10, 0), (10, 20)}, 5, {(10, 0)}, id="windows between count, they are read too"),
+        pytest.param({(10, 0), (10, 10)}, 90, {(10, 0)}, id="always one"),
+        pytest.param({(10, 0), (10, 10)}, 0, {(10, 0), (10, 10)}, id="nothing known of the rows"),
+        pytest.param({(PIECE_MS, 0), (PIECE_MS, PIECE_MS)}, 1, {(PIECE_MS, 0)}, id="no more than a day"),
+        pytest.param({(9 * PIECE_MS, 0)}, 1, {(9 * PIECE_MS, 0)}, id="a window longer than a day"),
+    ],
+)
+def test_windows_are_taken_piece_by_piece(
+    windows: set[WidthStart], rows_per_window: int, piece: set[WidthStart]
+) -> None:
+    assert next_piece(windows, rows_per_window, 10) == piece
+
+
+def test_a_piece_is_read_from_its_first_window_to_its_last() -> None:
+    assert span_between({(10, 30), (10, 0), (10, 20)}) == (10, 0, 30)
+
+
+@pytest.mark.parametrize(("spent", "goes_on"), [([], True), ([1], True), ([1, 1], False), ([9], True), ([10], False)])
+def test_a_turn_ends_with_its_pieces_or_its_rows(spent: list[int], goes_on: bool) -> None:  # noqa: FBT001 (a column of the table)
+    turn = Turn(pieces=2, rows=10)
+    for rows in spent:
+        turn.spend(rows)
+    assert bool(turn) is goes_on
 
 
 def test_work_gives_one_piece_after_the_other() -> None:
