@@ -23,19 +23,11 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from wattline.errors import LogBrokenError, LogFullError
+from wattline.log_rows import RowCount, first_booked_since, held_bytes, last_seq, oldest, oldest_at_ms, one, prepare
 from wattline.sqlite_file import FileKey, file_key, free_bytes, is_corrupt, is_failed_io, is_full, set_aside
 
 T = TypeVar("T")
 _log: Final = logging.getLogger("wattline.durable_log")
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS rows (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    writer TEXT NOT NULL,
-    at_ms INTEGER NOT NULL,
-    payload BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
 DELETE_CHUNK: Final = 500
 """Rows a transaction deletes at most, so that an append never waits long."""
 ROW_OVERHEAD_BYTES: Final = 64
@@ -87,7 +79,7 @@ class DurableLog:
             path: The file; its folder is made where it is missing.
             max_bytes: The most that the file's live pages may hold.
             when_full: Drop the oldest rows, or refuse the new ones.
-            max_age_ms: Older rows are dropped at the next append; 0 keeps them.
+            max_age_ms: Older rows are dropped, from the oldest on, at the next append; 0 keeps them.
             busy_timeout_s: How long to wait for another process's transaction.
 
         Raises:
@@ -105,6 +97,8 @@ class DurableLog:
         self._db: sqlite3.Connection | None = None
         self._opened: FileKey = None
         self._page_size = 4096
+        self._shift_ms = 0
+        self._count = RowCount()
         self._guarded(lambda: None)
 
     def append_many(self, payloads: Sequence[bytes], now_ms: int) -> range:
@@ -170,15 +164,15 @@ class DurableLog:
 
     def oldest(self, writer: str | None = None) -> int:
         """The lowest number held (of one writer), or the next to come if none is."""
-        return self._guarded(lambda: self._oldest(writer))
+        return self._guarded(lambda: oldest(self._connection(), writer))
 
     def last_seq(self) -> int:
         """The highest number ever given."""
-        return self._guarded(self._last_seq)
+        return self._guarded(lambda: last_seq(self._connection()))
 
     def __len__(self) -> int:
         """How many rows are held."""
-        return self._guarded(lambda: int(self._one("SELECT count(*) FROM rows") or 0))
+        return self._guarded(lambda: self._count.of(self._connection()))
 
     def held_bytes(self) -> int:
         """The bytes of the file's live pages, whoever wrote or deleted them."""
@@ -186,8 +180,18 @@ class DurableLog:
 
     def oldest_at_ms(self) -> int:
         """When the oldest row was booked, ms UTC; 0 when the log is empty."""
-        query = "SELECT at_ms FROM rows ORDER BY seq LIMIT 1"
-        return self._guarded(lambda: int(self._one(query) or 0))
+        at_ms = self._guarded(lambda: oldest_at_ms(self._connection()))
+        return 0 if at_ms is None else at_ms + self._shift_ms
+
+    def shift_times(self, by_ms: int) -> None:
+        """Book every row so much later: the clock that they were booked by has been set.
+
+        For a log that one process uses: another one reads the shift when it opens the file.
+
+        Raises:
+            LogBrokenError, LogFullError: It is not kept for the next start; in this one it counts.
+        """
+        self._guarded(lambda: self._shift(by_ms))
 
     def close(self) -> None:
         """Close the file; calling it again does nothing."""
@@ -211,11 +215,14 @@ class DurableLog:
                 raise self._translated(error) from error
 
     def _attempt(self, action: Callable[[], T]) -> T:
-        if self._db is not None and self._was_replaced():
-            self.close()
-        if self._db is None:
-            self._open()
-        return action()
+        try:
+            if self._db is not None and self._was_replaced():
+                self.close()
+            if self._db is None:
+                self._open()
+            return action()
+        except OSError as error:  # the folder is gone, the disk does not answer
+            raise LogBrokenError(f"{self.path}: {error}") from error
 
     def _was_replaced(self) -> bool:
         """Whether another process has put another file where ours was: what we write to ours is lost."""
@@ -229,12 +236,9 @@ class DurableLog:
         return LogBrokenError(f"{self.path}: {error}")
 
     def _open(self) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            if not self.path.exists():  # opening it beside SQLite would end the locks that SQLite holds
-                self.path.touch()
-        except OSError as error:
-            raise LogBrokenError(f"{self.path}: {error}") from error
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():  # opening it beside SQLite would end the locks that SQLite holds
+            self.path.touch()
         self._opened = file_key(self.path)
         db = sqlite3.connect(
             self.path,
@@ -254,15 +258,11 @@ class DurableLog:
         self.writer_id = str(uuid.uuid4())
 
     def _prepare(self, db: sqlite3.Connection) -> None:
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA journal_size_limit = 16777216")
-        db.execute("PRAGMA secure_delete = OFF")  # Debian's default would write every page that a deleted row had
-        db.executescript(_SCHEMA)
-        db.execute("INSERT OR IGNORE INTO meta VALUES ('file_id', ?)", (str(uuid.uuid4()),))
-        (self.file_id,) = db.execute("SELECT value FROM meta WHERE key = 'file_id'").fetchone()
-        self._page_size = int(db.execute("PRAGMA page_size").fetchone()[0])
+        prepare(db)
+        self.file_id = str(one(db, "SELECT value FROM meta WHERE key = 'file_id'"))
+        self._shift_ms = int(one(db, "SELECT value FROM meta WHERE key = 'shift_ms'") or 0)
+        self._page_size = int(one(db, "PRAGMA page_size") or 0)
+        self._count.forget()
 
     def _set_aside(self) -> None:
         """Rename the corrupt file out of the way; a later open makes a new one."""
@@ -297,7 +297,7 @@ class DurableLog:
 
     def _append(self, payloads: Sequence[bytes], now_ms: int) -> range:
         if not payloads:
-            last = self._last_seq()
+            last = last_seq(self._connection())
             return range(last + 1, last + 1)
         self._drop_aged(now_ms)
         n_bytes = sum(map(len, payloads)) + ROW_OVERHEAD_BYTES * len(payloads)
@@ -306,19 +306,21 @@ class DurableLog:
         with self._transaction() as db:
             db.executemany(
                 "INSERT INTO rows (writer, at_ms, payload) VALUES (?, ?, ?)",
-                ((self.writer_id, now_ms, payload) for payload in payloads),
+                ((self.writer_id, now_ms - self._shift_ms, payload) for payload in payloads),
             )
-            row: tuple[int] = db.execute("SELECT seq FROM sqlite_sequence").fetchone()
+            last = last_seq(db)
+        self._count.changed(len(payloads))
         if self._was_replaced():
             raise LogBrokenError(f"{self.path}: was replaced while rows were written")
-        return range(row[0] - len(payloads) + 1, row[0] + 1)
+        return range(last - len(payloads) + 1, last + 1)
 
     def _drop_aged(self, now_ms: int) -> None:
         if self._max_age_ms:
-            limit = now_ms - self._max_age_ms
-            oldest = self._one("SELECT at_ms FROM rows ORDER BY seq LIMIT 1")
-            if oldest is not None and int(oldest) < limit:
-                self.dropped["age"] += self._delete_where("at_ms < ?", (limit,))
+            limit_ms = now_ms - self._max_age_ms - self._shift_ms
+            at_ms = oldest_at_ms(self._connection())
+            if at_ms is not None and at_ms < limit_ms:
+                first = first_booked_since(self._connection(), limit_ms)
+                self.dropped["age"] += self._delete_where("seq < ?", (first,))
 
     def _make_room(self, n_bytes: int) -> None:
         while self._held() + n_bytes > self._max_bytes:
@@ -333,11 +335,11 @@ class DurableLog:
         query = "SELECT seq, writer, at_ms, payload FROM rows WHERE seq > ? ORDER BY seq LIMIT ?"
         rows: list[Row] = []
         size = 0
-        for row in map(Row._make, self._connection().execute(query, (seq, max_rows))):
-            size += len(row.payload)
+        for number, writer, at_ms, payload in self._connection().execute(query, (seq, max_rows)):
+            size += len(payload)
             if rows and size > max_bytes:
                 break
-            rows.append(row)
+            rows.append(Row(number, writer, at_ms + self._shift_ms, payload))
         return rows
 
     def _check_disk(self, n_bytes: int) -> None:
@@ -376,23 +378,13 @@ class DurableLog:
         with self._transaction() as db:
             cursor = db.execute(f"DELETE FROM rows WHERE seq IN ({chosen})", values)  # noqa: S608 (as above)
             db.execute(f"PRAGMA incremental_vacuum({pages})")
+        self._count.changed(-cursor.rowcount)
         return int(cursor.rowcount)
 
+    def _shift(self, by_ms: int) -> None:
+        self._shift_ms += by_ms
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('shift_ms', ?)", (str(self._shift_ms),))
+
     def _held(self) -> int:
-        pages = int(self._one("PRAGMA page_count") or 0)
-        free = int(self._one("PRAGMA freelist_count") or 0)
-        return (pages - free) * self._page_size
-
-    def _oldest(self, writer: str | None) -> int:
-        where = "" if writer is None else " WHERE writer = ?"
-        values = () if writer is None else (writer,)
-        first = self._one(f"SELECT min(seq) FROM rows{where}", values)  # noqa: S608 (a constant)
-        return self._last_seq() + 1 if first is None else int(first)
-
-    def _last_seq(self) -> int:
-        return int(self._one("SELECT seq FROM sqlite_sequence") or 0)
-
-    def _one(self, query: str, values: tuple[int | str, ...] = ()) -> int | str | None:
-        row: tuple[int | str | None] | None
-        row = self._connection().execute(query, values).fetchone()
-        return None if row is None else row[0]
+        return held_bytes(self._connection(), self._page_size)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wattline.durable_log import DurableLog, WhenFull
-from wattline.errors import LogFullError
+from wattline.errors import LogBrokenError, LogFullError
 
 MIB = 1 << 20
 
@@ -79,6 +79,64 @@ def test_rows_older_than_the_age_bound_are_dropped_and_counted(tmp_path: Path) -
     log.append_many([b"new"], 5000)
     assert payloads_of(log) == [b"new"]
     assert log.dropped["age"] == 1
+
+
+def test_rows_that_aged_together_go_together_and_no_younger_one(tmp_path: Path) -> None:
+    log = open_log(tmp_path, max_age_ms=1000)
+    for n in range(1500):
+        log.append_many([b"old"], n % 900)
+    log.append_many([b"new"], 1500)
+    log.append_many([b"newest"], 2499)
+    assert payloads_of(log) == [b"new", b"newest"]
+    assert log.dropped["age"] == 1500
+
+
+@pytest.mark.parametrize("by_ms", [46 * 86_400_000, -46 * 86_400_000, 1])
+def test_a_clock_that_is_set_changes_no_rows_age(tmp_path: Path, by_ms: int) -> None:
+    start_ms = 1_700_000_000_000
+    log = open_log(tmp_path, max_age_ms=10_000)
+    log.append_many([b"first"], start_ms)
+    log.append_many([b"second"], start_ms + 4_000)
+    log.shift_times(by_ms)
+    log.append_many([b"third"], start_ms + 8_000 + by_ms)
+    assert [row.at_ms - start_ms for row in log.read_after(0, max_rows=9, max_bytes=MIB)] == [
+        by_ms,
+        4_000 + by_ms,
+        8_000 + by_ms,
+    ]
+    assert log.oldest_at_ms() == start_ms + by_ms
+    log.close()
+    reopened = open_log(tmp_path, max_age_ms=10_000)
+    reopened.append_many([b"fourth"], start_ms + 12_000 + by_ms)
+    assert payloads_of(reopened) == [b"second", b"third", b"fourth"]
+
+
+def test_the_number_of_rows_is_right_whoever_changes_them(tmp_path: Path) -> None:
+    first, second = open_log(tmp_path), open_log(tmp_path)
+    assert (len(first), len(second)) == (0, 0)
+    first.append_many([b"x"] * 10, 1)
+    assert (len(first), len(second)) == (10, 10)
+    second.append_many([b"x"] * 10, 1)
+    first.truncate_through(5)
+    second.forget(second.writer_id, [(11, 12), (900, 901)])
+    assert (len(first), len(second)) == (13, 13)
+    first._set_aside()
+    first.append_many([b"x"], 1)
+    assert (len(first), len(second)) == (1, 1)
+
+
+def test_a_disk_that_does_not_answer_is_an_error_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = open_log(tmp_path)
+
+    def silent(path: Path) -> int:
+        raise OSError(5, f"{path}: I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("wattline.durable_log.free_bytes", silent)
+        with pytest.raises(LogBrokenError, match="I/O error"):
+            log.append_many([b"lost"], 1)
+    log.append_many([b"kept"], 2)
+    assert payloads_of(log) == [b"kept"]
 
 
 def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
