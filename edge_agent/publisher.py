@@ -337,8 +337,8 @@ class Publisher:
     def _status_message(self, state: str, reason: str) -> Retained:
         status = self._birth()
         status.state, status.reason, status.session = state, reason, self._session
-        status.t = time.time_ns() // 1_000_000
-        if reason != "will":  # the Will is written in advance: no figures of the end
+        if reason != "will":  # written in advance: no time and no figures of the end; the cloud books it when it comes
+            status.t = time.time_ns() // 1_000_000
             status.logs = [lane.outbox.log_id for lane in self._lanes]
             status.outbox = {**self._lanes[1].outbox.counts(), **self._figures(), "in_flight": self.in_flight}
         return Retained(topics.up(self._config.gateway, topics.Up.STATUS), encode(status))

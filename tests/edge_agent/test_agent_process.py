@@ -240,6 +240,9 @@ def test_a_kill_is_told_by_the_broker(agent: AgentProcess, cloud: CloudStandIn) 
     wait_until(lambda: cloud.state() == "offline", "the will")
     assert cloud.statuses[-1].reason == "will"
     assert cloud.statuses[-1].session == cloud.statuses[0].session
+    # A Will that named the time of the connection would be older than the births since.
+    assert cloud.statuses[0].t > T0
+    assert cloud.statuses[-1].t == 0
 
 
 def test_a_wrong_file_ends_with_status_2_and_one_line(agent: AgentProcess) -> None:
