@@ -3,6 +3,7 @@
 import logging
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,8 @@ def save_history(judge: AnomalyJudge, path: Path) -> bool:
             os.fsync(file.fileno())
         fresh.replace(path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that is read-only now lets nothing go either
+            fresh.unlink()
         _log.warning("history_not_saved file=%s error=%s", path, error)
         return False
     return True

@@ -121,6 +121,15 @@ def test_no_history_and_no_folder_are_no_errors(tmp_path: Path) -> None:
     assert not save_history(judge(), tmp_path / "none" / "history.npz")
 
 
+def test_a_disk_that_turned_read_only_costs_only_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("os.fsync", refuse)
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    assert not save_history(judge(), tmp_path / "history.npz")
+
+
 def test_a_failing_model_is_counted_and_the_history_goes_on() -> None:
     judging = AnomalyJudge(lambda _interval_ms: BrokenDetector())
     judging.add(half_hours(80))
