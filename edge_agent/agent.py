@@ -31,6 +31,7 @@ class Agent:
         tick_s: How often the pipeline looks.
         drain_timeout_s: How long the end may take to send what waits.
         save: Keeps what a restart should not lose; called now and then, and at the end.
+        clock: Notices when the wall clock is set; by default one that starts now.
     """
 
     def __init__(  # noqa: PLR0913 (the parts, each once)
@@ -43,6 +44,7 @@ class Agent:
         tick_s: float,
         drain_timeout_s: float,
         save: Callable[[], object],
+        clock: ClockWatch | None = None,
     ) -> None:
         self._supervisor = supervisor
         self._intake = intake
@@ -53,6 +55,7 @@ class Agent:
         self._save = save
         self._stop = threading.Event()
         self._told_dead = False
+        self._clock = clock or ClockWatch(_wall_ms(), _steady_ms())
 
     def stop(self) -> None:
         """Ask the agent to end; safe in a signal handler."""
@@ -73,20 +76,17 @@ class Agent:
         notifier.stopping()
         _log.info("stopping")
         self._supervisor.stop(_SENSOR_STOP_S)
-        self._pipeline.tick(_wall_ms(), flush=True)
+        self._pipeline.tick(self._now_ms(), flush=True)
         self._save()
         self._publisher.stop(self._drain_timeout_s)
         notifier.close()
         _log.info("stopped readings=%d unsent=%d", self._supervisor.delivered, self._publisher.waiting)
 
     def _loop(self, notifier: ServiceNotifier, *, until_sent: bool) -> None:
-        clock = ClockWatch(_wall_ms(), _steady_ms())
         tick_s, save_at_s = _FIRST_TICK_S, time.monotonic() + _SAVE_INTERVAL_S
         while not self._stop.is_set():
             self._intake.wait(tick_s)
-            now_ms = _wall_ms()
-            if jump_ms := clock.jump_ms(now_ms, _steady_ms()):
-                _log.warning("clock_set by_ms=%d", jump_ms)
+            now_ms = self._now_ms()
             self._pipeline.tick(now_ms)
             self._tell_alive(notifier)
             if self._publisher.counts["publishes"]:
@@ -96,6 +96,14 @@ class Agent:
                 save_at_s = time.monotonic() + _SAVE_INTERVAL_S
             if until_sent and self._all_sent(now_ms):
                 return
+
+    def _now_ms(self) -> int:
+        """The wall clock; the ages of what waits are put right first where it was set."""
+        now_ms = _wall_ms()
+        if jump_ms := self._clock.jump_ms(now_ms, _steady_ms()):
+            _log.warning("clock_set by_ms=%d", jump_ms)
+            self._pipeline.clock_set(jump_ms)
+        return now_ms
 
     def _tell_alive(self, notifier: ServiceNotifier) -> None:
         """Only while all of it lives: an agent that sends nothing for ever must be started anew."""

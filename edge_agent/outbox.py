@@ -100,6 +100,16 @@ class LogOutbox:
         self._set_aside += 1
         return True
 
+    def clock_set(self, by_ms: int) -> None:
+        """Book everything kept so much later; a full disk loses this at the next start only."""
+        self._growth.clock_set(by_ms)
+        if self._last_put_ms:
+            self._last_put_ms += by_ms
+        try:
+            self._log.shift_times(by_ms)
+        except LogError as error:
+            self._failed("clock_set", error)
+
     def oldest(self, log: str) -> int:
         """The lowest number of `log` still held; 0, which claims nothing, when the disk fails."""
         try:
@@ -159,6 +169,12 @@ class Growth:
         self._last_ms = now_ms
         self._bytes += n_bytes
 
+    def clock_set(self, by_ms: int) -> None:
+        """Measure from a moment that moved with the clock."""
+        if self._since_ms:
+            self._since_ms += by_ms
+            self._last_ms += by_ms
+
     def bytes_per_hour(self) -> float:
         """The rate; 0 while unknown."""
         span_ms = self._last_ms - self._since_ms
@@ -194,6 +210,10 @@ class OverflowingWriter:
         kept = self._outbox.put(waiting, now_ms) if waiting else 0
         self._hold(waiting[kept:])
         return not self._held
+
+    def clock_set(self, by_ms: int) -> None:
+        """Pass on that the wall clock was set."""
+        self._outbox.clock_set(by_ms)
 
     def _hold(self, payloads: Sequence[bytes]) -> None:
         self._held = deque(payloads)

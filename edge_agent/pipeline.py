@@ -79,6 +79,11 @@ class Pipeline:
         if flush or self._timer.due(now_ms, self._batcher.values + self._readings.held):
             self._keep_readings(now_ms)
 
+    def clock_set(self, by_ms: int) -> None:
+        """Tell the outboxes that the wall clock was set: what waits there got no older by it."""
+        self._readings.clock_set(by_ms)
+        self._events.clock_set(by_ms)
+
     def _keep_events(self, events: list[Event], now_ms: int) -> None:
         if events or self._events.held:
             self._events.write(encode_events(events), now_ms)

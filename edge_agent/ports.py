@@ -113,5 +113,8 @@ class Outbox(Protocol):
     def oldest(self, log: str) -> int:
         """The lowest number of `log` that is still held."""
 
+    def clock_set(self, by_ms: int) -> None:
+        """Book everything kept so much later: the clock that it was booked by has been set."""
+
     def counts(self) -> Mapping[str, float]:
         """Depth in rows and bytes, age and drops, for the status message."""

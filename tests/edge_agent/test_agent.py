@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from edge_agent.agent import Agent
 from edge_agent.batcher import Batcher, FlushTimer
+from edge_agent.clock import ClockWatch
 from edge_agent.config import BrokerConfig
 from edge_agent.intake import Intake
 from edge_agent.judge_guard import NoJudge
@@ -20,6 +22,9 @@ from edge_agent.supervisor import Supervisor
 from tests.edge_agent.cloud_stand_in import wait_until
 from wattline.local_servers import LOOPBACK, free_port
 from wattline.wire import VERSION, Status
+
+DAY_MS = 86_400_000
+MINUTE_MS = 60_000
 
 
 def birth() -> Status:
@@ -37,7 +42,7 @@ class Rig:
         self._agent: Agent | None = None
         self._thread = threading.Thread()
 
-    def start(self) -> Publisher:
+    def start(self, clock: ClockWatch | None = None) -> Publisher:
         readings, events = self.outboxes
         config = PublisherConfig("gw-1", "house", BrokerConfig(url=f"mqtt://{LOOPBACK}:{free_port()}"), Limits())
         publisher = Publisher(config, events, readings, birth, dict)
@@ -60,6 +65,7 @@ class Rig:
             tick_s=0.01,
             drain_timeout_s=0.1,
             save=lambda: None,
+            clock=clock,
         )
         self._thread = threading.Thread(target=self._agent.run)
         self._thread.start()
@@ -102,7 +108,17 @@ def test_the_service_manager_hears_that_we_live_also_without_a_broker(rig: Rig) 
 
 def test_an_agent_whose_publisher_is_dead_is_not_called_alive(rig: Rig) -> None:
     publisher = rig.start()
+    wait_until(lambda: publisher.alive, "its start")
     publisher.stop(0.0)
     wait_until(lambda: not publisher.alive, "the publisher's end")
     rig.heard()  # what was said before
     assert rig.heard() == []
+
+
+@pytest.mark.parametrize("by_ms", [46 * DAY_MS, -46 * DAY_MS])
+def test_what_waits_gets_no_older_by_a_clock_that_is_set(rig: Rig, by_ms: int) -> None:
+    readings = rig.outboxes[0]
+    now_ms, steady_ms = time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000
+    readings.put([b"[]"], now_ms - by_ms)
+    rig.start(ClockWatch(now_ms - by_ms, steady_ms))  # the wall clock of a moment ago
+    wait_until(lambda: abs(readings.pending(0, 1)[0].at_ms - now_ms) < MINUTE_MS, "the row's time put right")

@@ -148,6 +148,34 @@ def test_the_hours_left_end_with_the_age_bound(tmp_path: Path) -> None:
     outbox.close()
 
 
+@pytest.mark.parametrize("by_ms", [46 * 24 * HOUR_MS, -46 * 24 * HOUR_MS])
+def test_a_clock_that_is_set_costs_no_batch_and_changes_no_figure(tmp_path: Path, by_ms: int) -> None:
+    start_ms = 1_700_000_000_000
+    outbox = open_outbox(tmp_path, max_age_ms=10 * HOUR_MS)
+    for hour in range(3):
+        outbox.put([b"x" * 1000], start_ms + hour * HOUR_MS)
+    before = outbox.counts()
+    outbox.clock_set(by_ms)
+    assert outbox.counts() == before
+    outbox.put([b"new"], start_ms + 2 * HOUR_MS + by_ms)
+    after = outbox.counts()
+    assert (after["rows"], after["age_s"], after["hours_left"]) == (4, 7200, before["hours_left"])
+    assert "dropped_age" not in after
+    outbox.close()
+
+
+def test_a_full_disk_keeps_the_ages_right_until_the_next_start(outbox: LogOutbox) -> None:
+    outbox.put([b"a"], 1)
+    database = outbox._log._db
+    assert database is not None
+    database.execute("PRAGMA query_only = ON")
+    outbox.clock_set(100 * HOUR_MS)
+    database.execute("PRAGMA query_only = OFF")
+    assert outbox.counts()["failed_clock_set"] == 1
+    outbox.put([b"b"], 1 + 100 * HOUR_MS)
+    assert payloads(outbox) == [b"a", b"b"]
+
+
 @pytest.mark.parametrize(
     ("puts", "per_hour"),
     [
