@@ -81,11 +81,11 @@ class Group:
 
     def restart(self, now_s: float, reason: str) -> None:
         """Stop all processes now and start them again after a delay."""
+        self.restarts += 1
         delay_s = self._backoff.next_s()
-        _log.warning("group_restarts name=%s in_s=%.1f %s", self.name, delay_s, reason)
+        _log.warning("group_restarts name=%s count=%d in_s=%.1f %s", self.name, self.restarts, delay_s, reason)
         self.terminate()
         self.end(STOP_REST_S)
-        self.restarts += 1
         self._start_at_s = now_s + delay_s
 
     def terminate(self) -> None:

@@ -131,6 +131,11 @@ class FleetStep:
         self.windows = windows
 
     @property
+    def counts(self) -> Counter[str]:
+        """See `FleetWindows`."""
+        return self.windows.counts
+
+    @property
     def settled(self) -> bool:
         """See `Step`."""
         return self.windows.settled
@@ -160,6 +165,11 @@ class AlertStep:
     def __init__(self, judge: AlertJudge) -> None:
         """Wrap the judge."""
         self.judge = judge
+
+    @property
+    def counts(self) -> Counter[str]:
+        """`evicted`, see `AlertJudge`."""
+        return Counter(evicted=self.judge.evicted)
 
     @property
     def settled(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
@@ -25,17 +25,19 @@ from cloud_stream.flow_parts import AlertStep, FleetStep, FlowParts, ShardItem, 
 from cloud_stream.journal import Journal
 from cloud_stream.metrics import FlowCounters, JournalCollector, serving
 from cloud_stream.ports import Rejected, Store
-from cloud_stream.records import DeadLetter, JournalRow, ShardBatch
+from cloud_stream.records import DeadLetter, JournalRow
 from cloud_stream.recovery import prepare_recovery
 from cloud_stream.sharding import SHARDS
 from cloud_stream.sinks.bytewax_sink import StoreSink
 from cloud_stream.sinks.dead_letter_sink import DeadLetterSink, rejected_letters
+from cloud_stream.sinks.writer_metrics import WriterCollector
 from cloud_stream.source import JournalSource
 from cloud_stream.stores import open_store
 from cloud_stream.windows.fleet import FleetWindows
 from cloud_stream.windows.settings import WindowSettings
-from cloud_stream.windows.shard import Output
 
+V = TypeVar("V")
+W = TypeVar("W")
 _log: Final = logging.getLogger("cloud_stream.flow")
 CELL_BYTES: Final = 256
 """One window of one series: its numbers, and copies of them while it is merged and snapshotted."""
@@ -110,15 +112,17 @@ def _parts(config: CloudConfig, source: JournalSource, store: Store, counters: F
     settings = window_settings(config)
     rules = _rules(config, settings)
     letters = SqliteDeadLetters(config.dead_letters.path, config.dead_letters.max_bytes)
+    store_sink = _store_sink(config, letters, counters)
+    counters.show(WriterCollector(store_sink.writers))
     share = TimerShare()
     return FlowParts(
         source=source,
         decode=_decode(Decoder(config.store.retention), counters),
-        shard_windows=lambda state: StepLogic(ShardStep(settings, store), state, _counted(counters), share),
-        fleet_windows=lambda state: StepLogic(FleetStep(FleetWindows(settings, store)), state, _ignored, share),
-        alerts=lambda state: StepLogic(AlertStep(AlertJudge(rules)), state, _ignored, share),
-        store_sink=_store_sink(config, letters, counters),
-        dead_letter_sink=DeadLetterSink(lambda: letters),
+        shard_windows=lambda state: _logic("shard", ShardStep(settings, store), state, counters, share),
+        fleet_windows=lambda state: _logic("fleet", FleetStep(FleetWindows(settings, store)), state, counters, share),
+        alerts=lambda state: _logic("alerts", AlertStep(AlertJudge(rules)), state, counters, share),
+        store_sink=store_sink,
+        dead_letter_sink=DeadLetterSink(lambda: letters, counters.dead_letters_lost.inc),
     )
 
 
@@ -144,24 +148,31 @@ def _decode(decoder: Decoder, counters: FlowCounters) -> Callable[[list[JournalR
     return decode
 
 
-def _counted(counters: FlowCounters) -> Callable[[Step[ShardBatch, Output]], None]:
-    """Moves a shard's counts to the metrics, as they grow."""
+class _Counting(Step[V, W], Protocol[V, W]):
+    """A step that counts what it does."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How often each thing happened; they only grow."""
+
+
+def _logic(
+    name: str,
+    step: _Counting[V, W],
+    state: Any,  # noqa: ANN401 (see `Step`)
+    counters: FlowCounters,
+    share: TimerShare,
+) -> StepLogic[V, W]:
+    """A step under the engine, whose counts move to the metrics as they grow."""
     seen: Counter[str] = Counter()
 
-    def count(step: Step[ShardBatch, Output]) -> None:
-        grown = step.counts - seen if isinstance(step, ShardStep) else seen - seen
+    def count(_: object) -> None:
+        grown = step.counts - seen
         if grown:
-            counters.readings.inc(grown["readings"])
-            counters.batches.inc(grown["batches"])
-            counters.duplicates.inc(grown["duplicates"])
-            counters.late_values.inc(grown["late_rows"])
+            counters.count_step(name, grown)
             seen.update(grown)
 
-    return count
-
-
-def _ignored(step: object) -> None:
-    """For steps that count nothing."""
+    return StepLogic(step, state, count, share)
 
 
 def _stopper(stop: threading.Event) -> Callable[[int, FrameType | None], None]:

@@ -63,9 +63,8 @@ class FlowCounters:
         duplicates: Batches that had been seen.
         late_values: Values that were older than the newest of their series: their windows are rebuilt.
         dead_letters: By reason.
-        store_write_seconds: Time of one write to the store.
-        spool_rows: Rows waiting for a store that is away.
-        spool_bytes: Their bytes.
+        dead_letters_lost: Those that could not be kept.
+        step_events: What else the steps count, by step and event.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -78,16 +77,28 @@ class FlowCounters:
         self.duplicates = counter("duplicates", "Batches that had been seen.")
         self.late_values = counter("late_values", "Values older than the newest of their series.")
         self.dead_letters = counter("dead_letters", "Messages and rows that could not be used.", ["reason"])
-        self.spool_rows = Gauge("wattline_spool_rows", "Rows waiting for the store.", registry=registry)
-        self.spool_bytes = Gauge("wattline_spool_bytes", "Bytes waiting for the store.", registry=registry)
-        self.store_write_seconds = Histogram(
-            "wattline_store_write_seconds", "Time of one write to the store.", buckets=_SECONDS, registry=registry
-        )
+        self.dead_letters_lost = counter("dead_letters_lost", "Dead letters that could not be kept.")
+        self.step_events = counter("step_events", "What else the steps of the flow count.", ["step", "event"])
+        self._named = {
+            "readings": self.readings,
+            "batches": self.batches,
+            "duplicates": self.duplicates,
+            "late_rows": self.late_values,
+        }
+
+    def count_step(self, step: str, grown: Mapping[str, int]) -> None:
+        """Add what a step has counted since the last call, by the step's own names for it."""
+        for event, n in grown.items():
+            (self._named.get(event) or self.step_events.labels(step, event)).inc(n)
 
     def count_dead_letters(self, by_reason: Mapping[str, int]) -> None:
         """Add dead letters."""
         for reason, n in by_reason.items():
             self.dead_letters.labels(reason).inc(n)
+
+    def show(self, collector: Collector) -> None:
+        """Show what a collector looks up."""
+        self._registry.register(collector)
 
     def watch_commit_age(self, age_s: Callable[[], float]) -> None:
         """Show how long ago the last commit was.

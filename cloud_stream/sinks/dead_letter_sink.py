@@ -24,13 +24,15 @@ class DeadLetterPartition(StatefulSinkPartition[Sequence[DeadLetter], None]):
     A full disk makes it wait for a while; then letters are given up, counted and
     logged, because a poison message must not stop the flow.
 
-    Attributes:
-        lost: Letters given up.
+    Args:
+        letters: Where they are kept.
+        on_lost: Told how many letters were given up.
+        patience_s: How long to wait.
     """
 
-    def __init__(self, letters: DeadLetters, patience_s: float = PATIENCE_S) -> None:
-        self.lost = 0
+    def __init__(self, letters: DeadLetters, on_lost: Callable[[int], None], patience_s: float = PATIENCE_S) -> None:
         self._letters = letters
+        self._on_lost = on_lost
         self._patience_s = patience_s
 
     def write_batch(self, values: list[Sequence[DeadLetter]]) -> None:
@@ -43,7 +45,7 @@ class DeadLetterPartition(StatefulSinkPartition[Sequence[DeadLetter], None]):
                 self._letters.put(letters)
             except StoreUnavailableError as error:
                 if time.monotonic() >= give_up_at_s:
-                    self.lost += len(letters)
+                    self._on_lost(len(letters))
                     _log.error("dead_letters_lost count=%d problem=%r", len(letters), str(error))
                     return
                 time.sleep(backoff.next_s())
@@ -59,10 +61,12 @@ class DeadLetterSink(FixedPartitionedSink[Sequence[DeadLetter], None]):
 
     Args:
         open_letters: Opens where they are kept; called in the process that has the partition.
+        on_lost: Told how many letters were given up.
     """
 
-    def __init__(self, open_letters: Callable[[], DeadLetters]) -> None:
+    def __init__(self, open_letters: Callable[[], DeadLetters], on_lost: Callable[[int], None]) -> None:
         self._open_letters = open_letters
+        self._on_lost = on_lost
 
     def list_parts(self) -> list[str]:
         """The only one."""
@@ -70,7 +74,7 @@ class DeadLetterSink(FixedPartitionedSink[Sequence[DeadLetter], None]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> DeadLetterPartition:  # noqa: ARG002 - the engine's signature
         """Open the partition."""
-        return DeadLetterPartition(self._open_letters())
+        return DeadLetterPartition(self._open_letters(), self._on_lost)
 
 
 def rejected_letters(partition: str, rejected: Sequence[Rejected], now_ms: int) -> list[DeadLetter]:

@@ -128,6 +128,14 @@ class StoreWriter:
         """How many writes wait on disk."""
         return self._spool.rows if self._spool is not None else 0
 
+    def spool_bytes(self) -> int:
+        """What they take on disk.
+
+        Raises:
+            LogBrokenError: The spool cannot be read now.
+        """
+        return self._spool.held_bytes() if self._spool is not None else 0
+
     def write(self, writes: Sequence[Write]) -> None:
         """Queue writes, in order; waits while too much is queued.
 

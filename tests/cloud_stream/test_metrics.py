@@ -20,7 +20,8 @@ def _log(tmp_path: Path) -> DurableLog:
 def test_the_page_shows_what_was_counted() -> None:
     registry = CollectorRegistry()
     flow = FlowCounters(registry)
-    flow.readings.inc(12)
+    flow.count_step("shard", {"readings": 12})
+    flow.count_step("fleet", {"waits": 2})
     flow.count_dead_letters({"bad_json": 2, "foreign_site": 1})
     flow.watch_commit_age(lambda: 1.5)
     IngestCounters(registry).messages.inc(3)
@@ -34,7 +35,8 @@ def test_the_page_shows_what_was_counted() -> None:
         "wattline_batches_total 0.0",
         "wattline_duplicates_total 0.0",
         "wattline_late_values_total 0.0",
-        "wattline_spool_rows 0.0",
+        "wattline_dead_letters_lost_total 0.0",
+        'wattline_step_events_total{event="waits",step="fleet"} 2.0',
     ):
         assert f"\n{line}\n" in text
 

@@ -104,19 +104,22 @@ def test_dead_letters_arrive_once(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.db"
     made = Dataflow("wattline_test")
     source = [("any", [LETTER]), ("other", [LETTER]), ("any", [])]
-    sink = DeadLetterSink(lambda: SqliteDeadLetters(path, 1 << 20))
+    lost: list[int] = []
+    sink = DeadLetterSink(lambda: SqliteDeadLetters(path, 1 << 20), lost.append)
     op.output("dead_letters", op.input("items", made, TestingSource(source)), sink)
     run_main(made)
     letters = SqliteDeadLetters(path, 1 << 20)
-    assert (letters.newest(10), sink.list_parts()) == ([LETTER], [PARTITION])
+    assert (letters.newest(10), sink.list_parts(), lost) == ([LETTER], [PARTITION], [])
     letters.close()
 
 
 def test_dead_letters_that_cannot_be_kept_are_counted_and_the_flow_goes_on(tmp_path: Path) -> None:
     (tmp_path / "dead-letters.db").mkdir()
-    partition = DeadLetterPartition(SqliteDeadLetters(tmp_path / "dead-letters.db", 1 << 20), patience_s=0.0)
+    lost: list[int] = []
+    letters = SqliteDeadLetters(tmp_path / "dead-letters.db", 1 << 20)
+    partition = DeadLetterPartition(letters, lost.append, patience_s=0.0)
     partition.write_batch([[LETTER], [LETTER]])
-    assert partition.lost == 2
+    assert lost == [2]
 
 
 @pytest.mark.parametrize(("row", "held"), [(b"a", 1), (b"b", 2)], ids=["the same row", "another row"])
