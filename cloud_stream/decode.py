@@ -14,11 +14,20 @@ import msgspec
 import numpy as np
 
 from cloud_stream.journal import decode_row
-from cloud_stream.records import Columns, DeadLetter, Envelope, JournalRow, Message, Point, Role, ShardBatch
+from cloud_stream.records import Columns, DeadLetter, Envelope, JournalRow, Message, Origin, Point, Role, ShardBatch
 from cloud_stream.sharding import shard_of
 from wattline.errors import DecodeError
 from wattline.topics import Up, UpTopic, parse_up
-from wattline.wire import MAX_AHEAD_MS, MIN_TIME_MS, Batch, Status, decode_batch, decode_events, decode_status
+from wattline.wire import (
+    MAX_AHEAD_MS,
+    MIN_TIME_MS,
+    Batch,
+    Status,
+    decode_batch,
+    decode_events,
+    decode_status,
+    time_problem,
+)
 
 _KEPT_TEXT: Final = 200
 MAX_INTERVAL_MS: Final = 31 * 24 * 3_600_000
@@ -55,6 +64,10 @@ class _Place(NamedTuple):
 
     row: JournalRow
     number: int
+
+    def origin(self, envelope: Envelope) -> Origin:
+        """The same for the stages that follow, which do not get the row."""
+        return Origin(self.row.journal, self.row.seq, self.number, envelope.received_ms, envelope.topic)
 
     def letter(self, reason: str, detail: str = "") -> DeadLetter:
         """This message as a dead letter; rare enough to look the message up once more."""
@@ -104,20 +117,22 @@ class Decoder:
         topic = _topic(envelope.topic)
         if topic.channel is Up.READINGS:
             batch = decode_batch(envelope.payload, topic.gateway)
-            self._take_batch(_shard(shards, batch.site), batch, envelope.received_ms, place)
+            self._take_batch(_shard(shards, batch.site), batch, envelope, place)
         elif topic.channel is Up.EVENTS:
             _take_events(shards, topic.gateway, envelope)
         elif topic.channel is Up.STATUS:
             status = decode_status(envelope.payload, topic.gateway)
-            _take_status(_shard(shards, status.site), status, envelope.received_ms)
+            _take_status(_shard(shards, status.site), status, place.origin(envelope))
 
-    def _take_batch(self, shard: _Shard, batch: Batch, received_ms: int, place: _Place) -> None:
+    def _take_batch(self, shard: _Shard, batch: Batch, envelope: Envelope, place: _Place) -> None:
         for frame in batch.frames:
             if frame.interval_ms > MAX_INTERVAL_MS:
                 raise DecodeError("bad_interval", f"{frame.meter}: {frame.interval_ms} ms")
+        received_ms = envelope.received_ms
         oldest_ms = max(MIN_TIME_MS, received_ms - self._retention_ms)
         number = len(shard.messages)
-        shard.messages.append(Message(batch.gateway, batch.site, batch.log, batch.seq, batch.oldest, received_ms))
+        origin = place.origin(envelope)
+        shard.messages.append(Message(batch.gateway, batch.site, batch.log, batch.seq, batch.oldest, origin))
         shard.places.append(place)
         reasons: set[str] = set()
         for frame in batch.frames:
@@ -153,18 +168,15 @@ def _drop_bad_times(
 
 
 def _time_reason(t_ms: int, oldest_ms: int, received_ms: int) -> str:
-    if t_ms < MIN_TIME_MS:
-        return "time_too_old"
-    if t_ms < oldest_ms:
-        return "outside_retention"
-    return "time_in_future" if t_ms > received_ms + MAX_AHEAD_MS else ""
+    return time_problem(t_ms, received_ms) or ("outside_retention" if t_ms < oldest_ms else "")
 
 
 def _take_events(shards: dict[str, _Shard], gateway: str, envelope: Envelope) -> None:
     events = decode_events(envelope.payload, gateway)
     for event in events.events:
-        if not MIN_TIME_MS <= event.t <= envelope.received_ms + MAX_AHEAD_MS:
-            raise DecodeError("time_in_future" if event.t > MIN_TIME_MS else "time_too_old")
+        problem = time_problem(event.t, envelope.received_ms)
+        if problem:
+            raise DecodeError(problem)
     _shard(shards, events.site).points += [
         Point(
             "anomaly",
@@ -182,8 +194,9 @@ def _take_events(shards: dict[str, _Shard], gateway: str, envelope: Envelope) ->
     ]
 
 
-def _take_status(shard: _Shard, status: Status, received_ms: int) -> None:
-    t_ms = status.t if MIN_TIME_MS <= status.t <= received_ms + MAX_AHEAD_MS else received_ms
+def _take_status(shard: _Shard, status: Status, origin: Origin) -> None:
+    received_ms = origin.received_ms
+    t_ms = received_ms if time_problem(status.t, received_ms) else status.t
     fields: dict[str, float | int | str | bool] = {
         "status": status.state,
         "site": status.site,
@@ -194,7 +207,7 @@ def _take_status(shard: _Shard, status: Status, received_ms: int) -> None:
     }
     fields.update({f"outbox_{name}": value for name, value in status.outbox.items() if name.isidentifier()})
     shard.points.append(Point("gateway", {"gateway": status.gateway}, t_ms, fields))
-    shard.roles += [Role(status.site, meter.id, meter.role) for meter in status.meters]
+    shard.roles += [Role(status.site, meter.id, meter.role, origin) for meter in status.meters]
 
 
 def _batch(name: str, shard: _Shard) -> ShardBatch:
