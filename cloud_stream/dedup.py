@@ -14,6 +14,8 @@ IDLE_MS: Final = 90 * 24 * 3_600_000
 """Logs idle for longer are forgotten; late repeats then go to rebuilding."""
 OLDEST_DELAY_MS: Final = 15 * 60_000
 """How long `oldest` must have been said before it raises the floor."""
+MAX_LOGS: Final = 64
+"""Logs a gateway may have, which needs two; beyond, the one silent for longest is forgotten."""
 MAX_RANGES: Final = 1024
 """Ranges a log may have; beyond, the lowest is forgotten."""
 
@@ -93,33 +95,40 @@ class Dedup:
 
     def __init__(self) -> None:
         """Nothing seen."""
-        self._logs: dict[tuple[str, str], LogDedup] = {}
+        self._gateways: dict[str, dict[str, LogDedup]] = {}
 
     def __len__(self) -> int:
         """How many logs are remembered."""
-        return len(self._logs)
+        return sum(map(len, self._gateways.values()))
 
     def add(self, gateway: str, log: str, seq: int, oldest: int, now_ms: int) -> bool:
         """Note a batch; whether it is new."""
-        entry = self._logs.get((gateway, log))
+        logs = self._gateways.setdefault(gateway, {})
+        entry = logs.get(log)
         if entry is None:
-            entry = self._logs[gateway, log] = LogDedup()
+            if len(logs) >= MAX_LOGS:
+                del logs[min(logs, key=lambda name: logs[name].seen_ms)]
+            entry = logs[log] = LogDedup()
         return entry.add(seq, oldest, now_ms)
 
     def forget_idle(self, now_ms: int) -> None:
         """Forget logs that were silent for `IDLE_MS`."""
-        idle = [k for k, log in self._logs.items() if log.seen_ms < now_ms - IDLE_MS]
-        for key in idle:
-            del self._logs[key]
+        for gateway, logs in list(self._gateways.items()):
+            for name in [name for name, log in logs.items() if log.seen_ms < now_ms - IDLE_MS]:
+                del logs[name]
+            if not logs:
+                del self._gateways[gateway]
 
     def snapshot(self) -> tuple[Any, ...]:
         """A picklable copy."""
         return tuple(
-            (key, log.floor, tuple(log.starts), tuple(log.ends), log.seen_ms) for key, log in self._logs.items()
+            ((gateway, name), log.floor, tuple(log.starts), tuple(log.ends), log.seen_ms)
+            for gateway, logs in self._gateways.items()
+            for name, log in logs.items()
         )
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Take a snapshot back."""
-        for key, floor, starts, ends, seen_ms in state:
-            log = self._logs[key] = LogDedup(floor)
+        for (gateway, name), floor, starts, ends, seen_ms in state:
+            log = self._gateways.setdefault(gateway, {})[name] = LogDedup(floor)
             log.starts, log.ends, log.seen_ms = list(starts), list(ends), seen_ms

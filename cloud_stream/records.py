@@ -59,6 +59,21 @@ class DeadLetter(msgspec.Struct, frozen=True):
     payload: bytes
 
 
+class Origin(NamedTuple):
+    """Where a message came from: its place in the journal, as in a `DeadLetter`, and how it arrived."""
+
+    journal: str
+    seq: int
+    position: int
+    received_ms: int
+    topic: str
+
+    def letter(self, reason: str, detail: str) -> DeadLetter:
+        """The message as a dead letter without its bytes, which are not passed on; the detail says what it was."""
+        journal, seq, position, received_ms, topic = self
+        return DeadLetter(journal, seq, position, received_ms, topic, reason, detail, b"")
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """The head of one readings batch, for deduplication."""
@@ -68,7 +83,7 @@ class Message:
     log: str
     seq: int
     oldest: int
-    received_ms: int
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +120,7 @@ class Role:
     site: str
     meter: str
     role: str
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """The numbering of a shard's sites, meters and series, and their newest values."""
 
+from collections import Counter, defaultdict
 from typing import Any, Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from cloud_stream.records import Columns, Floats, Int64s
 from cloud_stream.windows.fold import HOUR_MS, NO_TIME, Rows, Rule, Rules, joined, rule_of
@@ -13,12 +15,23 @@ MAX_REACH_MS: Final = 26 * HOUR_MS
 """Consumption over a longer time than a daily register's is left to rebuilding, which does it piece by piece."""
 CROWD_MS: Final = 100_000_000_000
 """Where the reaches of all rows add up to more, only those up to an hour are merged: bounds a fold's memory."""
+MAX_SERIES: Final = 250_000
+"""Series a shard numbers freely; beyond, a site still gets `ASSURED_SERIES`: none can take all from the others."""
+MAX_SITE_SERIES: Final = 20_000
+ASSURED_SERIES: Final = 100
+MAX_SITE_QUANTITIES: Final = 100
+"""Different names of quantities on a site: each may be a new column in the store."""
+FRAMES_PER_SERIES: Final = 4
+"""Remembered combinations of quantities, of which a frame may hold any: a cache, emptied when there are more."""
 TIME_BITS: Final = 42
 """Holds ms UTC from 1970 to 2109; times outside are dead letters."""
 
 
 class SeriesTable:
     """Numbers sites and series as they appear, and remembers each newest reading.
+
+    A series is never forgotten: without its newest reading the next would be
+    taken for a first one. Therefore their number is bounded, by `admit`.
 
     Attributes:
         sites: Site by number. meters, quantities: by the number of the series.
@@ -32,6 +45,9 @@ class SeriesTable:
         self._site_number: dict[str, int] = {}
         self._frames: dict[tuple[str, str, tuple[str, ...]], list[int]] = {}
         self._numbers: dict[tuple[str, str, str], int] = {}
+        self._owners: list[int] = []
+        self._site_series: Counter[str] = Counter()
+        self._site_quantities: defaultdict[str, set[str]] = defaultdict(set)
         self._newest_ms: Int64s = np.empty(0, np.int64)
         self._newest: Floats = np.empty(0, np.float64)
         self._site_of: Int64s = np.empty(0, np.int64)
@@ -68,11 +84,35 @@ class SeriesTable:
         """The time of the newest reading of a series, or `NO_TIME`."""
         return int(self._newest_ms[series])
 
+    def admit(self, block: Columns) -> npt.NDArray[np.bool_]:
+        """Number the series of frames, as far as the bounds allow.
+
+        Returns:
+            bool[frames]: whether all series of a frame have numbers now; only such frames are for `rows`.
+        """
+        names, known = block.quantities, self._frames
+        frames = zip(block.site, block.meter, strict=True)
+        fits = [(site, meter, names) in known or self._fits(site, meter, names) for site, meter in frames]
+        return np.array(fits, np.bool_)
+
+    def _fits(self, site: str, meter: str, names: tuple[str, ...]) -> bool:
+        new = [name for name in names if (site, meter, name) not in self._numbers]
+        if new and not self._has_room(site, new):
+            return False
+        self._register(site, meter, names)
+        return True
+
+    def _has_room(self, site: str, new: list[str]) -> bool:
+        of_site = self._site_series[site] + len(new)
+        crowded = len(self) + len(new) > MAX_SERIES
+        names = len(self._site_quantities[site].union(new))
+        return of_site <= (ASSURED_SERIES if crowded else MAX_SITE_SERIES) and names <= MAX_SITE_QUANTITIES
+
     def rows(self, columns: list[Columns]) -> tuple[Rows, Rows]:
         """Number, sort and split readings.
 
         Args:
-            columns: Readings in the order of their arrival.
+            columns: Admitted readings in the order of their arrival.
 
         Returns:
             Those newer than anything their series had, with their
@@ -161,15 +201,19 @@ class SeriesTable:
 
     def _register(self, site: str, meter: str, names: tuple[str, ...]) -> list[int]:
         numbers = [self._number(site, meter, name) for name in names]
+        if len(self._frames) > FRAMES_PER_SERIES * (len(self) + 1):
+            self._frames.clear()
         self._frames[site, meter, names] = numbers
         return numbers
 
     def _number(self, site: str, meter: str, name: str) -> int:
         number = self._numbers.setdefault((site, meter, name), len(self.meters))
         if number == len(self.meters):
-            self.site_number(site)
+            self._owners.append(self.site_number(site))
             self.meters.append(meter)
             self.quantities.append(quantity(name))
+            self._site_series[site] += 1
+            self._site_quantities[site].add(name)
             self._names = b""
         return number
 
@@ -182,16 +226,19 @@ class SeriesTable:
             self._index()
 
     def _index(self) -> None:
-        owners = [self._site_number[site] for site, _, _ in self._numbers]
-        self._site_of = np.array(owners, np.int64)
+        """Let owners and rules follow the lists; only what is new costs."""
+        begin, rules = len(self._site_of), self._rules
+        new = self.quantities[begin:]
+        self._site_of = np.append(self._site_of, np.array(self._owners[begin:], np.int64))
         self._rules = Rules(
-            np.array([rule_of(q) for q in self.quantities], np.int8),
-            np.array([q.integral_per_hour for q in self.quantities], np.float64),
-            np.array([q.max_per_hour for q in self.quantities], np.float64),
+            np.append(rules.rule, np.array([rule_of(q) for q in new], np.int8)),
+            np.append(rules.integral_per_hour, np.array([q.integral_per_hour for q in new], np.float64)),
+            np.append(rules.max_per_hour, np.array([q.max_per_hour for q in new], np.float64)),
         )
 
     def snapshot(self) -> tuple[Any, ...]:
         """A picklable copy; names are packed once and kept until one is added."""
+        self._grow()
         if not self._names:
             self._names = msgspec.msgpack.encode((self.sites, list(self._numbers)))
         return self._names, self._newest_ms, self._newest

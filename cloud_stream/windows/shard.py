@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from cloud_stream.dedup import Dedup
 from cloud_stream.ports import Store
-from cloud_stream.records import Columns, Int64s, Partial, Point, ShardBatch
+from cloud_stream.records import Columns, DeadLetter, Int64s, Message, Origin, Partial, Point, ShardBatch
 from cloud_stream.windows.cells import CellTable, SiteWindow
 from cloud_stream.windows.fold import WINDOW_BITS, Cells, Rows, coarser, fold
 from cloud_stream.windows.rebuild import Span, span_of
@@ -25,9 +25,13 @@ from cloud_stream.windows.series import SeriesTable
 from cloud_stream.windows.settings import WindowSettings
 from cloud_stream.windows.usage_rows import usage_point
 
-Output = Columns | tuple[Point, ...] | tuple[Partial, ...]
+Output = Columns | tuple[Point, ...] | tuple[Partial, ...] | tuple[DeadLetter, ...]
 MAIN: Final = "main"
 LET_GO_EVERY_MS: Final = 10_000
+MAX_SITE_ROLES: Final = 5_000
+"""Meters of a site that are told not to be main ones."""
+TOO_MANY: Final = "too_many_series"
+MAX_DETAIL: Final = 200
 
 
 class ShardWindows:
@@ -38,7 +42,7 @@ class ShardWindows:
 
     Attributes:
         shard: Its name.
-        counts: `batches`, `duplicates`, `readings`, `late_rows`.
+        counts: `batches`, `duplicates`, `readings`, `late_rows`, and `too_many_series`: dead letters.
     """
 
     def __init__(self, shard: str, settings: WindowSettings, store: Store) -> None:
@@ -49,7 +53,7 @@ class ShardWindows:
         self._dedup = Dedup()
         self._series = SeriesTable()
         self._tables = {width: CellTable() for width in settings.widths_ms}
-        self._roles: dict[tuple[str, str], str] = {}
+        self._roles: dict[str, dict[str, str]] = {}
         self._site_rows: dict[tuple[int, int], dict[int, Fields]] = {}
         self._unfolded: list[Columns] = []
         self._partials: set[tuple[int, int]] = set()
@@ -61,14 +65,17 @@ class ShardWindows:
 
         Returns:
             What goes to the store at once: the readings that are new, and the
-            points that came along.
+            points that came along. Dead letters for what would be too many series.
         """
         output: list[Output] = []
         for batch in batches:
-            self._learn_roles(batch)
-            fresh = self._without_duplicates(batch, now_ms)
+            refused = self._learn_roles(batch)
+            fresh = self._admitted(self._without_duplicates(batch, now_ms), batch.messages, refused)
             self._unfolded.extend(fresh)
             output.extend(fresh)
+            if refused:
+                self.counts[TOO_MANY] += len(refused)
+                output.append(tuple(refused))
             if batch.points:
                 output.append(tuple(batch.points))
         if sum(len(c.t_ms) for c in self._unfolded) > self._settings.fold_rows:
@@ -98,7 +105,7 @@ class ShardWindows:
             self._dedup.snapshot(),
             self._series.snapshot(),
             tuple(table.snapshot() for table in self._tables.values()),
-            dict(self._roles),
+            {(site, meter): role for site, roles in self._roles.items() for meter, role in roles.items()},
             self._rebuilder.snapshot(),
         )
 
@@ -109,7 +116,9 @@ class ShardWindows:
         self._series.restore(series)
         for table, saved in zip(self._tables.values(), tables, strict=True):
             table.restore(saved)
-        self._roles = dict(roles)
+        self._roles = {}
+        for (site, meter), role in roles.items():
+            self._roles.setdefault(site, {})[meter] = role
         self._rebuilder.restore(rebuilder)
 
     # -- what the rebuilder asks of memory
@@ -121,7 +130,7 @@ class ShardWindows:
 
     def is_main(self, site: str, meter: str) -> bool:
         """Whether a meter counts towards its site."""
-        return self._roles.get((site, meter), MAIN) == MAIN
+        return self._roles.get(site, {}).get(meter, MAIN) == MAIN
 
     def sites(self) -> int:
         """How many sites the shard knows."""
@@ -133,12 +142,22 @@ class ShardWindows:
 
     # -- taking readings in
 
-    def _learn_roles(self, batch: ShardBatch) -> None:
+    def _learn_roles(self, batch: ShardBatch) -> list[DeadLetter]:
+        """Remember who is not a main meter; a letter for each birth that tells of too many."""
+        refused: dict[Origin, DeadLetter] = {}
         for told in batch.roles:
-            key = (told.site, told.meter)
-            if self._roles.get(key, MAIN) != told.role:
-                self._roles[key] = told.role
-                self._site_changed(told.site)
+            roles = self._roles.setdefault(told.site, {})
+            if roles.get(told.meter, MAIN) == told.role:
+                continue
+            if told.role == MAIN:
+                del roles[told.meter]
+            elif told.meter in roles or len(roles) < MAX_SITE_ROLES:
+                roles[told.meter] = told.role
+            else:
+                refused.setdefault(told.origin, told.origin.letter(TOO_MANY, f"the role of {told.meter}"))
+                continue
+            self._site_changed(told.site)
+        return list(refused.values())
 
     def _site_changed(self, site: str) -> None:
         number = self._series.site_number(site)
@@ -154,6 +173,20 @@ class ShardWindows:
         self.counts["duplicates"] += int((~new).sum())
         self.counts["batches"] += int(new.sum())
         kept = batch.columns if new.all() else _only(batch.columns, new)
+        return [columns for columns in kept if len(columns.t_ms)]
+
+    def _admitted(
+        self, blocks: Sequence[Columns], messages: Sequence[Message], refused: list[DeadLetter]
+    ) -> list[Columns]:
+        """The frames whose series may have numbers; one letter for each message that has others."""
+        kept, too_many = [], dict[int, str]()
+        for block in blocks:
+            fits = self._series.admit(block)
+            kept.append(block if fits.all() else _frames_of(block, fits))
+            for place in np.flatnonzero(~fits).tolist():
+                named = f"{block.meter[place]}: {' '.join(block.quantities)}"
+                too_many.setdefault(int(block.message[place]), named[:MAX_DETAIL])
+        refused += [messages[number].origin.letter(TOO_MANY, named) for number, named in too_many.items()]
         fresh = [columns for columns in kept if len(columns.t_ms)]
         self.counts["readings"] += sum(len(columns.t_ms) for columns in fresh)
         return fresh
@@ -281,25 +314,24 @@ class ShardWindows:
 
 def _only(columns: Sequence[Columns], new: npt.NDArray[np.bool_]) -> list[Columns]:
     """The columns without the frames of messages that are not new."""
-    kept = []
-    for block in columns:
-        frames = new[block.message]
-        rows = np.repeat(frames, block.length)
-        chosen = frames.tolist()
-        kept.append(
-            Columns(
-                block.quantities,
-                block.interval_ms,
-                block.message[frames],
-                list(compress(block.site, chosen)),
-                list(compress(block.gateway, chosen)),
-                list(compress(block.meter, chosen)),
-                block.length[frames],
-                block.t_ms[rows],
-                block.values[:, rows],
-            )
-        )
-    return kept
+    return [_frames_of(block, new[block.message]) for block in columns]
+
+
+def _frames_of(block: Columns, frames: npt.NDArray[np.bool_]) -> Columns:
+    """Some of the frames."""
+    rows = np.repeat(frames, block.length)
+    chosen = frames.tolist()
+    return Columns(
+        block.quantities,
+        block.interval_ms,
+        block.message[frames],
+        list(compress(block.site, chosen)),
+        list(compress(block.gateway, chosen)),
+        list(compress(block.meter, chosen)),
+        block.length[frames],
+        block.t_ms[rows],
+        block.values[:, rows],
+    )
 
 
 def _by_site(cells: Cells, site_of: Int64s, wanted: set[SiteWindow]) -> Iterator[tuple[int, Cells]]:
