@@ -112,6 +112,11 @@ class Group:
         _log.info("group_started name=%s pids=%s", self.name, ",".join(map(str, self.pids)))
 
 
+def is_supervised() -> bool:
+    """Whether this process is a child of a `Group`."""
+    return bool(os.environ.get(_PARENT))
+
+
 def die_with_parent() -> None:
     """In a child of a `Group`: be killed with the parent, however that ends; elsewhere nothing.
 

@@ -16,6 +16,7 @@ from wattline.errors import ConfigError, WattlineError
 from wattline.topics import is_gateway_id
 from wattline.wire import ID_PATTERN, MAX_ID_LENGTH
 
+_log: Final = logging.getLogger("cloud_stream")
 _FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
 
 app = typer.Typer(
@@ -145,12 +146,16 @@ def revoke(
 
 def _start(path: Path) -> CloudConfig:
     """What every long-running command does first."""
-    from cloud_stream.children import die_with_parent
+    from cloud_stream.children import die_with_parent, is_supervised
 
     die_with_parent()
     logging.Formatter.converter = time.gmtime
     logging.basicConfig(level=logging.INFO, format=_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
-    return load_config(path)
+    config = load_config(path)
+    if not is_supervised():  # the supervisor has said so
+        for name in config.unused_sections:
+            _log.warning("section_has_no_effect_yet name=%s", name)
+    return config
 
 
 def _now_ms() -> int:

@@ -182,12 +182,17 @@ class CloudConfig(_Section, frozen=True):
     journal: JournalConfig = field(default_factory=JournalConfig)
     flow: FlowConfig = field(default_factory=FlowConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
-    console: ConsoleConfig = field(default_factory=ConsoleConfig)
-    archive: ArchiveConfig = field(default_factory=ArchiveConfig)
+    console: ConsoleConfig | None = None
+    archive: ArchiveConfig | None = None
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
-    notify: NotifyConfig = field(default_factory=NotifyConfig)
+    notify: NotifyConfig | None = None
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     dead_letters: DeadLettersConfig = field(default_factory=DeadLettersConfig)
+
+    @property
+    def unused_sections(self) -> list[str]:
+        """The sections of the file that nothing acts upon yet."""
+        return [name for name in ("console", "archive", "notify") if getattr(self, name) is not None]
 
 
 def load_config(path: Path) -> CloudConfig:

@@ -1,8 +1,10 @@
 """The command lines, as a person uses them."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,3 +110,15 @@ def test_an_empty_list_says_so(shell: Shell) -> None:
     status, out, err = shell.run("gateways", "list")
     assert (status, out) == (0, "")
     assert "no gateway is registered" in err
+
+
+@pytest.mark.parametrize(("parent", "said"), [("", ["archive", "notify"]), (str(os.getppid()), [])])
+def test_sections_without_effect_are_named_once_at_the_start(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, parent: str, said: list[str]
+) -> None:
+    monkeypatch.setenv("WATTLINE_PARENT_PID", parent)
+    monkeypatch.setattr("ctypes.CDLL", lambda _: SimpleNamespace(prctl=lambda *_: 0))
+    monkeypatch.setattr("cloud_stream.ingest_process.run_ingest", lambda _: 0)
+    shell.config.write_text("[archive]\n[notify]\nurls = []\n")
+    assert shell.run("cloud", "ingest")[0] == 0
+    assert [record.args for record in caplog.records if "no_effect" in record.msg] == [(name,) for name in said]

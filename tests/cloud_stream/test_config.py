@@ -50,6 +50,7 @@ def test_an_empty_file_is_a_cloud_on_one_machine(tmp_path: Path) -> None:
     assert config == CloudConfig()
     assert (config.store.kind, config.broker.address) == ("sqlite", BrokerAddress("127.0.0.1", 1883, tls=False))
     assert config.metrics.bind == "127.0.0.1"
+    assert config.unused_sections == []
 
 
 def test_every_section_is_understood(tmp_path: Path) -> None:
@@ -57,6 +58,7 @@ def test_every_section_is_understood(tmp_path: Path) -> None:
     assert (config.flow.window, config.flow.utility_interval) == (300_000, 1_800_000)
     assert config.journal.max_bytes == 20 << 30
     assert config.alerts.rules == Path("alerts.toml")
+    assert config.unused_sections == ["console", "archive", "notify"]
 
 
 @pytest.mark.parametrize(
