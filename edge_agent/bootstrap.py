@@ -1,7 +1,7 @@
 """Builds a whole agent from its file: the only place where all parts are known."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
@@ -10,7 +10,7 @@ import msgspec
 
 from edge_agent.agent import Agent
 from edge_agent.batcher import Batcher, FlushTimer
-from edge_agent.config import AgentConfig, MeterConfig, load_config
+from edge_agent.config import AgentConfig, MeterConfig, id_problem, load_config
 from edge_agent.errors import ModelError
 from edge_agent.intake import Intake
 from edge_agent.judge_guard import GuardedJudge, NoJudge
@@ -36,10 +36,16 @@ _SECOND_S: Final = 1.0
 
 
 class Plan(NamedTuple):
-    """A checked file: nothing in it is opened yet."""
+    """A checked file: nothing in it is opened yet.
+
+    Attributes:
+        options: Each meter's own.
+        further: Meters that the sensors of others read as well.
+    """
 
     config: AgentConfig
     options: tuple[msgspec.Struct, ...]
+    further: tuple[MeterInfo, ...] = ()
 
 
 def load_plan(path: Path) -> Plan:
@@ -52,20 +58,22 @@ def load_plan(path: Path) -> Plan:
     config = load_config(path)
     try:
         options = tuple(_options(config, meter, i) for i, meter in enumerate(config.meter))
-        _check_second_meters(config, options)
+        further = tuple(_further_meters(config, options))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.where}", error.problem) from None
-    return Plan(config, options)
+    return Plan(config, options, further)
 
 
-def _check_second_meters(config: AgentConfig, options: Sequence[msgspec.Struct]) -> None:
-    """Refuse a gas meter behind a P1 port that has the id of another meter: their readings would be mixed up."""
+def _further_meters(config: AgentConfig, options: Sequence[msgspec.Struct]) -> Iterator[MeterInfo]:
+    """The meters behind other meters' sensors; refuses ids that are none or taken: readings would be mixed up."""
     taken = {meter.id for meter in config.meter}
-    for index, option in enumerate(options):
-        name = getattr(option, "gas_meter", "")
-        if name and name in taken:
-            raise ConfigError(f"meter[{index}].options.gas_meter", f"{name!r} is taken by another meter")
-        taken.add(name)
+    for index, meter in enumerate(config.meter):
+        for name, info in sensor_kind(meter.sensor).further_meters(options[index]).items():
+            taken_already = f"{info.id!r} is taken by another meter" if info.id in taken else ""
+            if problem := id_problem(info.id) or taken_already:
+                raise ConfigError(f"meter[{index}].options.{name}", problem)
+            taken.add(info.id)
+            yield info
 
 
 def check_model(config: AgentConfig) -> None:
@@ -109,7 +117,7 @@ def make_agent(plan: Plan) -> Agent:
             "events": events.counts().get("rows", 0.0),
         }
 
-    publisher = Publisher(_publisher_config(config), events, readings, _birth(config, model), figures)
+    publisher = Publisher(_publisher_config(config), events, readings, make_birth(plan, model), figures)
     pipeline = Pipeline(
         intake=intake,
         judge=judge,
@@ -204,8 +212,16 @@ def _model_name(shelf: Callable[[int], Detector | None], interval_ms: int) -> st
     return chosen.name
 
 
-def _birth(config: AgentConfig, model: str) -> Callable[[], Status]:
+def make_birth(plan: Plan, model: str) -> Callable[[], Status]:
+    """What makes the birth of now; the publisher fills in what only it knows.
+
+    Args:
+        plan: The checked file.
+        model: The name of the detector's model; "" for none.
+    """
+    config = plan.config
     meters = [MeterInfo(id=meter.id, kind=meter.kind, unit=meter.unit, role=meter.role) for meter in config.meter]
+    meters += plan.further
     version = _installed_version()
     return lambda: Status(
         v=VERSION,

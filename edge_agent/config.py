@@ -36,6 +36,8 @@ from wattline.wire import ID_PATTERN, MAX_ID_LENGTH
 MIN_OUTBOX_BYTES: Final = 1 << 20
 """Less could not hold a few batches of the largest size and their index."""
 
+MAX_UTC_OFFSET_MINUTES: Final = 14 * 60
+
 _ID: Final = re.compile(ID_PATTERN)
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
@@ -188,8 +190,8 @@ def _problems(config: AgentConfig) -> Iterator[tuple[str, str]]:
     """What the types do not say, in the order of the file."""
     if not is_gateway_id(config.gateway.id):
         yield "gateway.id", f"expected 1 to 64 of a-z, 0-9 and '-', and not 'all', got {config.gateway.id!r}"
-    if not _is_id(config.gateway.site):
-        yield "gateway.site", f"not a printable name of 1 to {MAX_ID_LENGTH} characters"
+    if problem := id_problem(config.gateway.site):
+        yield "gateway.site", problem
     yield from _broker_problems(config.broker)
     yield from _publish_problems(config.publish)
     yield from _detector_problems(config.detector)
@@ -219,13 +221,13 @@ def _url_problem(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        return f"not an URL: {error}"
+    except ValueError:  # its text repeats what stands in the port's place: the start of a password with a slash in it
+        return "has a bad host or port"
     if parts.scheme not in _PORTS:
         return f"expected mqtt:// or mqtts://, got {parts.scheme!r}"
     if parts.username is not None or parts.password is not None:
         return "must hold no user name or password: use username and password_file"
-    if not parts.hostname or port == 0 or parts.path not in ("", "/") or parts.query:
+    if not parts.hostname or port == 0 or parts.path not in ("", "/") or parts.query or parts.fragment:
         return "expected mqtt://host:port"
     return ""
 
@@ -243,6 +245,8 @@ def _publish_problems(publish: PublishConfig) -> Iterator[tuple[str, str]]:
 def _detector_problems(detector: DetectorConfig) -> Iterator[tuple[str, str]]:
     if detector.interval < 1_000:  # noqa: PLR2004 (said in words beside)
         yield "detector.interval", "expected at least 1s"
+    if abs(detector.utc_offset) > MAX_UTC_OFFSET_MINUTES:
+        yield "detector.utc_offset", f"expected minutes from -{MAX_UTC_OFFSET_MINUTES} to {MAX_UTC_OFFSET_MINUTES}"
     if detector.model is not None and not detector.model.is_file():
         yield "detector.model", f"no such file: {detector.model}"
 
@@ -255,9 +259,14 @@ def _meter_problems(meters: list[MeterConfig]) -> Iterator[tuple[str, str]]:
         count[meter.id] += 1
         if count[meter.id] > 1:
             yield f"meter[{index}].id", f"{meter.id!r} is taken by an earlier meter"
-        if not _is_id(meter.id):
-            yield f"meter[{index}].id", f"not a printable name of 1 to {MAX_ID_LENGTH} characters"
+        for name in ("id", "kind", "unit"):
+            text = getattr(meter, name)
+            if (text or name != "unit") and (problem := id_problem(text)):
+                yield f"meter[{index}].{name}", problem
 
 
-def _is_id(text: str) -> bool:
-    return len(text) <= MAX_ID_LENGTH and _ID.match(text) is not None
+def id_problem(text: str) -> str:
+    """Why a text is no id or name of the wire; "" when it is one."""
+    if len(text) <= MAX_ID_LENGTH and _ID.match(text) is not None:
+        return ""
+    return f"not a printable name of 1 to {MAX_ID_LENGTH} characters"

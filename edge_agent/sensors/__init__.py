@@ -2,10 +2,12 @@
 
 A sensor's module has two constants: `OPTIONS`, a msgspec Struct type that the
 `[meter.options]` table must fit, and `SENSOR`, a class of the `Sensor` port
-made by `SENSOR(meter_id, options)`.
+made by `SENSOR(meter_id, options)`. A sensor that delivers readings of further
+meters has a function as well: `further_meters(options)` names them by the option
+in which their id stands, for the check of the file and for the birth.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +17,7 @@ from edge_agent.config import MeterConfig
 from edge_agent.ports import Sensor
 from wattline.config import convert
 from wattline.errors import ConfigError, MissingExtraError
+from wattline.wire import MeterInfo
 
 SENSORS: Final = {
     "dsmr": "edge_agent.sensors.dsmr",
@@ -30,6 +33,7 @@ class SensorKind(NamedTuple):
 
     options: type[msgspec.Struct]
     make: Callable[[str, Any], Sensor]
+    further_meters: Callable[[Any], Mapping[str, MeterInfo]] = lambda _: {}
 
 
 def sensor_kind(name: str) -> SensorKind:
@@ -44,7 +48,8 @@ def sensor_kind(name: str) -> SensorKind:
         module = import_module(path)
     except ModuleNotFoundError as error:
         raise MissingExtraError("edge", error.name or path) from error
-    return SensorKind(module.OPTIONS, module.SENSOR)
+    kind = SensorKind(module.OPTIONS, module.SENSOR)
+    return kind._replace(further_meters=module.further_meters) if hasattr(module, "further_meters") else kind
 
 
 def meter_options(meter: MeterConfig, where: str) -> msgspec.Struct:

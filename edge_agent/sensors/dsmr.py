@@ -1,6 +1,7 @@
 """A DSMR P1 port read through a serial line: the electricity meter and, behind it, the gas meter."""
 
 import logging
+import os
 import termios
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from edge_agent.errors import SensorError
 from edge_agent.sensors.p1_telegram import MBusDevice, P1Framer, Telegram, TelegramError, decode
 from wattline.config import DurationMs
 from wattline.reading import Reading
+from wattline.wire import MeterInfo
 
 _log = logging.getLogger("edge_agent.sensors")
 
@@ -58,6 +60,12 @@ class DsmrOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gas_meter: str = ""
     clock: Literal["meter", "gateway"] = "meter"
     stale_after: DurationMs = DurationMs(60_000)
+
+
+def further_meters(options: DsmrOptions) -> dict[str, MeterInfo]:
+    """The gas meter behind the port, where its readings are wanted."""
+    gas = options.gas_meter
+    return {"gas_meter": MeterInfo(id=gas, kind="gas", unit="m3")} if gas else {}
 
 
 class TelegramReadings:
@@ -138,7 +146,7 @@ class DsmrSensor:
             self._port.reset_input_buffer()
         except (OSError, ValueError, termios.error) as error:
             self.close()
-            raise SensorError(f"{self._options.port}: {error}") from error
+            raise SensorError(f"{self._options.port}: {_plain(error)}") from error
         self._framer = P1Framer()
         self._alive_s = self._elapsed_s()
 
@@ -196,6 +204,12 @@ class DsmrSensor:
             f"{self._options.port}: no valid telegram for {self._options.stale_after.seconds:g} s "
             f"({rejected}, {self._framer.dropped_bytes} bytes dropped); check cable and profile"
         )
+
+
+def _plain(error: Exception) -> str:
+    """What the system says; pyserial repeats the port and the number around it."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error)
 
 
 OPTIONS = DsmrOptions

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.bootstrap import load_plan
+from edge_agent.bootstrap import Plan, load_plan, make_birth
 from edge_agent.config import load_config, read_secret
 from wattline.errors import ConfigError
 
@@ -26,12 +26,13 @@ sensor = "pattern"
 [meter.options]
 quantities = 3
 """
+P1 = '[[meter]]\nid = "p1"\nsensor = "dsmr"\noptions = {{port = "/dev/x", gas_meter = "{}"}}\n'
 METER = '[[meter]]\nid = "{}"\nsensor = "pattern"\n'
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> Callable[[str], object]:
-    def load(text: str) -> object:
+def load(tmp_path: Path) -> Callable[[str], Plan]:
+    def load(text: str) -> Plan:
         file = tmp_path / "agent.toml"
         file.write_text(text)
         return load_plan(file)
@@ -70,7 +71,9 @@ def test_an_url_without_a_port_has_the_one_of_its_scheme(tmp_path: Path, url: st
         ("state_dir", "statedir", "gateway", "unknown key 'statedir'"),
         ("mqtt://", "http://", "broker.url", "expected mqtt:// or mqtts://"),
         ("mqtt://", "", "broker.url", "expected mqtt:// or mqtts://"),
-        ("127.0.0.1:1883", "127.0.0.1:port", "broker.url", "not an URL"),
+        ("127.0.0.1:1883", "127.0.0.1:port", "broker.url", "has a bad host or port"),
+        ("127.0.0.1:1883", "[::1", "broker.url", "has a bad host or port"),
+        ("127.0.0.1:1883", "127.0.0.1:1#2", "broker.url", "expected mqtt://host:port"),
         ("127.0.0.1", "user:secret@127.0.0.1", "broker.url", "must hold no user name or password"),
         ("[publish]", 'password_file = "absent"\n[publish]', "broker.password_file", "no such file"),
         ("[publish]", 'ca_file = "agent.toml"\n[publish]', "broker.ca_file", "no such file"),
@@ -83,14 +86,22 @@ def test_an_url_without_a_port_has_the_one_of_its_scheme(tmp_path: Path, url: st
         ("[publish]", "[publish]\nmax_inflight = 0", "publish.max_inflight", "at least 1"),
         ("[publish]", '[publish]\nack = "maybe"', "publish.ack", "invalid enum value 'maybe'"),
         ('"1m"', '"10ms"', "detector.interval", "at least 1s"),
+        ("[detector]", "[detector]\nutc_offset = 900", "detector.utc_offset", "from -840 to 840"),
         ("[detector]", '[detector]\nmodel = "absent.onnx"', "detector.model", "no such file"),
         ("[[meter]]", METER.format("m1") + "[[meter]]", "meter[1].id", "'m1' is taken by an earlier meter"),
+        ("[[meter]]", P1.format("m1") + "[[meter]]", "meter[0].options.gas_meter", "'m1' is taken by another meter"),
+        ("[[meter]]", P1.format("p1") + "[[meter]]", "meter[0].options.gas_meter", "'p1' is taken by another meter"),
+        ("[[meter]]", P1.format(" ") + "[[meter]]", "meter[0].options.gas_meter", "printable"),
+        ("[[meter]]", P1.format("g" * 200) + "[[meter]]", "meter[0].options.gas_meter", "printable"),
         (
             "[[meter]]",
-            '[[meter]]\nid = "p1"\nsensor = "dsmr"\noptions = {port = "/dev/x", gas_meter = "m1"}\n[[meter]]',
-            "meter[0].options.gas_meter",
-            "'m1' is taken by another meter",
+            P1.format("gas") + P1.format("gas").replace('"p1"', '"p2"') + "[[meter]]",
+            "meter[1].options.gas_meter",
+            "'gas' is taken by another meter",
         ),
+        ("[[meter]]", '[[meter]]\nkind = ""', "meter[0].kind", "printable"),
+        ("[[meter]]", f'[[meter]]\nkind = "{"k" * 200}"', "meter[0].kind", "printable"),
+        ("[[meter]]", f'[[meter]]\nunit = "{"u" * 200}"', "meter[0].unit", "printable"),
         ('"pattern"', '"crystal-ball"', "meter[0].sensor", "unknown sensor 'crystal-ball'; there are dsmr, pattern"),
         ("quantities = 3", "quantity = 3", "meter[0].options", "unknown key 'quantity'"),
         ("quantities = 3", 'quantities = "3"', "meter[0].options.quantities", "expected `int`"),
@@ -112,9 +123,10 @@ def test_a_wrong_file_is_one_line_with_the_place(
     assert caught.value.where.endswith(f"agent.toml: {where}" if where else "agent.toml")
 
 
-def test_a_password_in_the_url_is_not_repeated(load: Callable[[str], object]) -> None:
+@pytest.mark.parametrize("password", ["secret", "secret/1", "secret#1", "1/secret", "1#secret", "[secret", "secret?"])
+def test_a_password_in_the_url_is_not_repeated(load: Callable[[str], object], password: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        load(SOUND.replace("127.0.0.1", "user:secret@127.0.0.1"))
+        load(SOUND.replace("127.0.0.1", f"user:{password}@127.0.0.1"))
     assert "secret" not in str(caught.value)
 
 
@@ -139,6 +151,15 @@ def test_certificates_on_an_open_connection_are_a_mistake(tmp_path: Path) -> Non
 def test_a_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s3 cret\n")
     assert read_secret(tmp_path / "secret") == "s3 cret"
+
+
+def test_a_meter_behind_another_ones_sensor_is_announced(load: Callable[[str], Plan]) -> None:
+    birth = make_birth(load(SOUND.replace("[[meter]]", P1.format("gas") + "[[meter]]")), "model-1")
+    assert [(meter.id, meter.kind, meter.unit, meter.role) for meter in birth().meters] == [
+        ("p1", "electricity", "", "main"),
+        ("m1", "electricity", "", "main"),
+        ("gas", "gas", "m3", "main"),
+    ]
 
 
 def test_a_replay_keeps_its_place_in_the_state_folder(load: Callable[[str], object]) -> None:
