@@ -10,7 +10,7 @@ its writer, because numbers from before a crash prove nothing.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
@@ -114,6 +114,20 @@ class Work:
             self.meters[site, meter].insert(0, (piece[1] + 1, high))
         if not self.meters[site, meter]:
             del self.meters[site, meter]
+
+    def take(self, sites_resting: Container[str], *, sums: bool) -> "Work":
+        """Take out what may begin now.
+
+        Args:
+            sites_resting: Sites whose meters were rebuilt a moment ago; theirs stay.
+            sums: Whether the shard's sums may begin too.
+        """
+        meters = {key: spans for key, spans in self.meters.items() if key[0] not in sites_resting}
+        taken = Work(meters, self.sites, self.shards if sums else set())
+        self.meters = {key: spans for key, spans in self.meters.items() if key not in meters}
+        self.sites = {}
+        self.shards = set() if sums else self.shards
+        return taken
 
     def absorb(self, other: "Work") -> None:
         """Take over all of `other`."""

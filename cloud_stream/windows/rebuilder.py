@@ -27,6 +27,8 @@ BACKOFF_MS: Final = 2_000
 """How long a store that does not answer is left alone."""
 RAW_ROWS_PER_ROW: Final = 8
 """So many raw rows, which are read by the column, cost as much as one row of `usage`."""
+SUMS: Final = ""
+"""Stands for the shard's sums among the sites; no site has an empty name."""
 
 
 class Memory(Protocol):
@@ -67,6 +69,7 @@ class Rebuilder:
         self._marked = Work()
         self._marks = Marks(shard)
         self._quiet_until_ms = 0
+        self._began_ms: dict[str, int] = {}
 
     @property
     def busy(self) -> bool:
@@ -88,10 +91,8 @@ class Rebuilder:
     def step(self, now_ms: int) -> tuple[list[Point], list[Partial]]:
         """Mark what was asked for, or rebuild what is marked and visible."""
         if not self._marked:
-            if not self._asked:
-                return [], []
-            self._marked, self._asked = self._asked, Work()
-            return [self._marks.next(now_ms)], []
+            self._marked = self._begin(now_ms)
+            return ([self._marks.next(now_ms)] if self._marked else []), []
         points: list[Point] = []
         partials: list[Partial] = []
         if now_ms >= self._quiet_until_ms:
@@ -102,6 +103,16 @@ class Rebuilder:
                 self.counts["waits"] += 1
                 self._quiet_until_ms = now_ms + BACKOFF_MS
         return points, partials
+
+    def _begin(self, now_ms: int) -> Work:
+        """What was asked for, but for sites and sums that were rebuilt a moment ago."""
+        began = {site: at_ms for site, at_ms in self._began_ms.items() if 0 <= now_ms - at_ms < self._settings.rest_ms}
+        work = self._asked.take(began, sums=SUMS not in began)
+        began.update(dict.fromkeys((site for site, _ in work.meters), now_ms))
+        if work.shards:
+            began[SUMS] = now_ms
+        self._began_ms = began
+        return work
 
     def snapshot(self) -> tuple[Any, ...]:
         """A picklable copy."""

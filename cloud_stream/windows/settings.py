@@ -18,6 +18,8 @@ class WindowSettings:
         rebuilds_per_timer: Pieces (of a meter, a site, the shard or the fleet) that one timer rebuilds at most.
         piece_rows: Rows of `usage` that a piece above the meters reads, about; one window is never cut.
         turn_rows: Rows that one timer reads or makes to rebuild, about: it begins no further piece beyond.
+        rest_ms: A site whose windows live in the store is rebuilt again only after this, and so are the shard's sums:
+            after an outage that is what its current windows do until they end.
         fleet_windows: Windows per width in memory at the fleet level.
     """
 
@@ -29,6 +31,7 @@ class WindowSettings:
     rebuilds_per_timer: int = 50
     piece_rows: int = 2_500
     turn_rows: int = 10_000
+    rest_ms: int = 10_000
     fleet_windows: int = 256
 
 

@@ -1,6 +1,7 @@
 """A turn of rebuilding is bounded at every level, and loses nothing when it is cut short."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -130,3 +131,26 @@ def test_a_store_that_stops_answering_in_the_middle_of_a_site(turns: Turns, answ
         turns.store.answers = None
         turns.turn()
     assert sorted(turns.sums) == [(start_ms, 15.0) for _, start_ms in sorted(EVERY_WINDOW)]
+
+
+def test_a_site_that_was_rebuilt_a_moment_ago_rests(turns: Turns) -> None:
+    turns.store.write([columns(("m0", [FIRST_MS, FIRST_MS + 60_000], [1.0, 2.0]))], [])
+    began = []
+    for _ in range(20):  # as the readings of a current window do, turn after turn
+        turns.rebuilder.ask_meter(SITE, "m0", (FIRST_MS, FIRST_MS))
+        before = turns.rebuilder.has_begun(SITE, "m0")
+        turns.turn()
+        if turns.rebuilder.has_begun(SITE, "m0") and not before:
+            began.append(turns.now_ms)
+    assert len(began) > 2
+    assert all(later - earlier >= SETTINGS.rest_ms for earlier, later in pairwise(began))
+    assert turns.until_done()
+
+
+def test_a_clock_that_was_set_back_makes_nobody_rest(turns: Turns) -> None:
+    turns.rebuilder.ask_meter(SITE, "m0", (FIRST_MS, FIRST_MS))
+    turns.until_done()
+    turns.now_ms -= 3_600_000
+    turns.rebuilder.ask_meter(SITE, "m0", (FIRST_MS, FIRST_MS))
+    turns.turn()
+    assert turns.rebuilder.has_begun(SITE, "m0")
