@@ -16,6 +16,7 @@ from edge_agent.errors import EndOfReadingsError
 from edge_agent.intake import Intake
 from edge_agent.mqtt import Connection
 from edge_agent.supervisor import SensorRunner, Supervisor
+from wattline import topics
 from wattline.errors import ConfigError, WattlineError
 from wattline.reading import Reading
 
@@ -177,6 +178,8 @@ def _try_broker(plan: Plan) -> Finding:
         connection = Connection(config.broker, config.gateway.id, version, session="-check")
         try:
             connection.open()
+            if config.publish.ack == "cloud":
+                connection.subscribe(topics.down(config.gateway.id, topics.Down.ACK))
         except WattlineError as error:
             problems.append(str(error))
             connection.abandon()

@@ -12,6 +12,7 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ from wattline.errors import ConfigError
 _log: Final = logging.getLogger("edge_agent.mqtt")
 
 CONNECT_TIMEOUT_S: Final = 10.0
-CONNACK_TIMEOUT_S: Final = 5.0
+ANSWER_TIMEOUT_S: Final = 5.0
 SESSION_EXPIRY_S: Final = 86_400
 """How long the broker keeps commands for an absent gateway; acknowledgements need no session."""
 
@@ -123,6 +124,7 @@ class Connection:
         self._config = config
         self._events: list[Puback | Received] = []
         self._connack: ReasonCode | None = None
+        self._subacks: list[ReasonCode] = []
         self._lost = ""
         self._tls: _Tls | None = None
         self._trial = bool(session)
@@ -147,14 +149,22 @@ class Connection:
             self._client.connect(self._config.host, self._config.port, int(self._config.keepalive.seconds), **options)
         except (OSError, ValueError) as error:  # TLS errors are OSErrors; ValueError is a host that IDNA cannot spell
             raise PublishError(f"{self._config.url}: {error}") from error
-        deadline = time.monotonic() + CONNACK_TIMEOUT_S
-        while self._connack is None and not self._lost and time.monotonic() < deadline:
-            self._network(0.2, None)
+        self._await(lambda: self._connack is not None)
         self._judge_connack()
 
     def subscribe(self, topic: str) -> None:
-        """Ask for a topic's messages."""
+        """Ask for a topic's messages, and wait for the broker's word.
+
+        Raises:
+            PublishError: It refuses them, does not answer, or the connection is gone.
+        """
+        self._subacks.clear()
         self._client.subscribe(topic, qos=1)
+        self._await(lambda: bool(self._subacks))
+        if not self._subacks:
+            raise PublishError(f"{self._config.url}: {self._lost or 'no answer to SUBSCRIBE'}")
+        if self._subacks[0].is_failure:
+            raise PublishError(f"{self._config.url}: we may not read {topic}: {self._subacks[0]}")
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
         """Send a message with QoS 1.
@@ -190,6 +200,11 @@ class Connection:
         for sock in (self._client.socket(), wrapped):
             if sock is not None:
                 sock.close()
+
+    def _await(self, answered: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        while not answered() and not self._lost and time.monotonic() < deadline:
+            self._network(0.2, None)
 
     def _network(self, timeout_s: float, wake: Wake | None) -> None:
         sock = self._client.socket()
@@ -243,6 +258,7 @@ class Connection:
         client.max_inflight_messages_set(0)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
         client.on_message = self._on_message
         client.on_socket_open = _no_delay
@@ -266,6 +282,9 @@ class Connection:
 
     def _on_disconnect(self, _c: Client, _d: object, _f: DisconnectFlags, code: ReasonCode, _p: object) -> None:
         self._lost = str(code)
+
+    def _on_subscribe(self, _c: Client, _d: object, _mid: int, codes: list[ReasonCode], _p: object) -> None:
+        self._subacks += codes
 
     def _on_publish(self, _c: Client, _d: object, mid: int, code: ReasonCode, _p: object) -> None:
         self._events.append(Puback(mid, str(code) if code.value >= _FIRST_ERROR_CODE else ""))

@@ -19,7 +19,7 @@ from edge_agent.config import BrokerConfig
 from edge_agent.errors import PublishError
 from edge_agent.mqtt import Connection, Puback, Received, Retained, VersionUnsupportedError, Wake
 from edge_agent.ports import BatchRow, Outbox
-from edge_agent.publisher_state import AckedRanges, Flight, Limits, Window, merged
+from edge_agent.publisher_state import AckedRanges, Flight, Limits, Silence, Window, merged
 from wattline import topics
 from wattline.backoff import Backoff
 from wattline.errors import DecodeError, WattlineError
@@ -52,6 +52,7 @@ class PublisherConfig:
 
     Attributes:
         trust_broker: A PUBACK is enough to forget a batch.
+        silence_after_ms: So long without an acknowledgement is worth a warning.
     """
 
     gateway: str
@@ -60,6 +61,7 @@ class PublisherConfig:
     limits: Limits
     trust_broker: bool = False
     status_interval_ms: int = 60_000
+    silence_after_ms: int = 600_000
 
 
 class Lane:
@@ -149,6 +151,7 @@ class Publisher:
         self._drain_until_s = float("inf")
         self._versions = list(_VERSIONS[config.broker.protocol])
         self._session = 0
+        self._silence = Silence(config.silence_after_ms)
         self._mids: dict[int, tuple[Lane, Flight]] = {}
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
@@ -206,7 +209,8 @@ class Publisher:
         connection = self._connect()
         try:
             backoff.reset()
-            connection.subscribe(topics.down(self._config.gateway, topics.Down.ACK))
+            if not self._config.trust_broker:
+                connection.subscribe(topics.down(self._config.gateway, topics.Down.ACK))
             self._say_birth(connection)
             self._serve(connection)
             self._say_goodbye(connection)
@@ -236,6 +240,7 @@ class Publisher:
         self.counts["connection_failures"] += 1
         now_ms = _now_ms()
         self._mids.clear()
+        self._silence.disconnected()
         for lane in self._lanes:
             lane.window.connection_lost(now_ms)
         wait_s = backoff.next_s()
@@ -260,6 +265,7 @@ class Publisher:
             if now_ms >= status_ms:
                 self._say_birth(connection)
                 status_ms = now_ms + self._config.status_interval_ms
+            self._warn_of_silence(now_ms)
             next_ms = min(status_ms, self._send_due(connection, now_ms))
             for event in connection.pump(max(0, next_ms - _now_ms()) / 1000, self._wake):
                 self._take(event)
@@ -274,10 +280,19 @@ class Publisher:
             for flight in lane.window.due(now_ms)[: max(0, free)]:
                 mid = connection.publish(lane.topic, lane.payload(flight))
                 lane.window.sent(flight, now_ms)
+                self._silence.sent(now_ms)
                 self._mids[mid] = (lane, flight)
                 self.counts["publishes"] += 1
             next_ms = min(next_ms, max(lane.window.next_due_ms(next_ms), now_ms + 20))
         return next_ms
+
+    def _warn_of_silence(self, now_ms: int) -> None:
+        if self._silence.is_news(now_ms):
+            self.counts["silences"] += 1
+            _log.warning(
+                "no_acknowledgements for_s=%d hint=is the cloud running, and may this gateway read its %s",
+                self._config.silence_after_ms // 1000, topics.down(self._config.gateway, topics.Down.ACK),
+            )  # fmt: skip
 
     def _busy(self) -> bool:
         return self._stop.is_set() or any(len(lane.window) or lane.acked for lane in self._lanes)
@@ -310,6 +325,7 @@ class Publisher:
         count = lane.window.acked(log, ranges)
         self.counts["acked"] += count
         if count:
+            self._silence.acked()
             lane.acked.add(log, ranges)
 
     def _forget(self) -> None:

@@ -166,6 +166,39 @@ class Window:
         return flight
 
 
+class Silence:
+    """Notices that what is sent is not acknowledged, for as long as a connection lasts.
+
+    Args:
+        after_ms: How long is too long.
+    """
+
+    def __init__(self, after_ms: int) -> None:
+        self._after_ms = after_ms
+        self._since_ms: int | None = None
+        self._told = False
+
+    def sent(self, now_ms: int) -> None:
+        """Note an attempt."""
+        if self._since_ms is None:
+            self._since_ms = now_ms
+
+    def acked(self) -> None:
+        """Note an acknowledgement: the next silence is news again."""
+        self._since_ms, self._told = None, False
+
+    def disconnected(self) -> None:
+        """Note the end of a connection: nobody could answer."""
+        self._since_ms = None
+
+    def is_news(self, now_ms: int) -> bool:
+        """Whether it is too long now, and was not said before."""
+        if self._told or self._since_ms is None or now_ms - self._since_ms < self._after_ms:
+            return False
+        self._told = True
+        return True
+
+
 class AckedRanges:
     """Collects acknowledged numbers, so that the disk is written once for many.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.edge_agent.cloud_stand_in import CloudStandIn, wait_until
+from tests.edge_agent.hostile_broker import HostileBroker
 from wattline.local_servers import MosquittoServer, free_port
 
 GOOD = '[[meter]]\nid = "good"\nsensor = "pattern"\noptions = {quantities = 2, interval = "20ms"}\n'
@@ -71,6 +72,15 @@ def test_a_state_folder_that_can_not_be_used_ends_the_agent_with_one_line(
     assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
     assert f"{tmp_path}/agent.toml: gateway.state_dir: {state}" in answer.stderr
     assert problem in answer.stderr
+
+
+def test_a_broker_that_keeps_the_acknowledgements_from_us_is_named(tmp_path: Path) -> None:
+    protocol = 'protocol = "3.1.1"\n'
+    with HostileBroker(b"\x90\x03\x00\x01\x80") as broker:
+        answer = edge(tmp_path, "check", broker.url, protocol + GOOD, "--json")
+        trusting = edge(tmp_path, "check", broker.url, f'{protocol}[publish]\nack = "broker"\n{GOOD}', "--json")
+    assert (answer.returncode, trusting.returncode) == (1, 0)
+    assert "we may not read wattline/v1/gw-1/down/ack" in answer.stdout
 
 
 def test_a_table_for_people(tmp_path: Path, mosquitto: MosquittoServer) -> None:

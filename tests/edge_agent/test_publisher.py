@@ -266,6 +266,44 @@ def test_what_cannot_be_forgotten_at_first_is_forgotten_later(bench: Bench, clou
     assert bench.readings.pending(0, 9) == []
 
 
+REFUSED_SUBACK = b"\x90\x03\x00\x01\x80"
+
+
+def test_a_broker_that_refuses_the_acknowledgements_is_no_connection(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    with HostileBroker(REFUSED_SUBACK) as broker:
+        bench.broker = BrokerConfig(url=broker.url, protocol="3.1.1")
+        bench.put(1, 1)
+        with bench.publisher(drain_s=0.1) as publisher:
+            wait_until(lambda: broker.connections >= 2, "a second try")
+        assert publisher.counts["publishes"] == 0
+    assert "we may not read wattline/v1/gw-1/down/ack" in caplog.text
+
+
+def test_a_broker_that_is_trusted_is_not_asked_for_acknowledgements(bench: Bench) -> None:
+    with HostileBroker(REFUSED_SUBACK) as broker:
+        bench.broker = BrokerConfig(url=broker.url, protocol="3.1.1")
+        bench.put(1, 1)
+        with bench.publisher(drain_s=0.1, trust_broker=True) as publisher:
+            wait_until(lambda: publisher.counts["publishes"], "a batch on its way")
+
+
+def test_a_cloud_that_never_acknowledges_is_warned_of_once(
+    bench: Bench, cloud: CloudStandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.acknowledging = False
+    config = PublisherConfig("gw-1", "house", bench.broker, Limits(resend_after_ms=50), silence_after_ms=100)
+    publisher = Publisher(config, bench.events, bench.readings, Bench._birth, dict)
+    bench.put(1, 1)
+    publisher.start()
+    wait_until(lambda: publisher.counts["silences"], "the warning")
+    cloud.acknowledge_all()
+    wait_until(lambda: publisher.idle, "everything acknowledged")
+    publisher.stop(1.0)
+    assert caplog.text.count("no_acknowledgements") == 1
+
+
 def test_an_older_broker_is_spoken_to_in_its_version(bench: Bench, cloud: CloudStandIn) -> None:
     bench.broker = BrokerConfig(url=bench.broker.url, protocol="3.1.1")
     bench.put(1, 3)

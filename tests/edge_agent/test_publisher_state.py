@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.publisher_state import AckedRanges, Limits, Window, merged
+from edge_agent.publisher_state import AckedRanges, Limits, Silence, Window, merged
 
 LOG = "log-1"
 
@@ -179,3 +179,32 @@ def test_collected_ranges_are_taken_once() -> None:
     assert acked
     assert acked.take() == {LOG: [(1, 4)]}
     assert not acked
+
+
+@pytest.mark.parametrize(
+    ("happened", "news_at"),
+    [
+        ({}, []),
+        ({0: "sent"}, [100]),
+        ({0: "sent", 50: "sent"}, [100]),
+        ({0: "sent", 50: "acked"}, []),
+        ({0: "sent", 50: "disconnected"}, []),
+        ({0: "sent", 50: "disconnected", 60: "sent"}, [160]),
+        ({0: "sent", 150: "disconnected", 160: "sent"}, [100]),
+        ({0: "sent", 150: "acked", 160: "sent"}, [100, 260]),
+    ],
+)
+def test_a_silence_is_told_once(happened: dict[int, str], news_at: list[int]) -> None:
+    silence = Silence(after_ms=100)
+    news = []
+    for now_ms in range(0, 400, 10):
+        match happened.get(now_ms):
+            case "sent":
+                silence.sent(now_ms)
+            case "acked":
+                silence.acked()
+            case "disconnected":
+                silence.disconnected()
+        if silence.is_news(now_ms):
+            news.append(now_ms)
+    assert news == news_at
