@@ -6,11 +6,12 @@ else below `var/`. Relative paths are relative to the working directory.
 
 from pathlib import Path
 from typing import Annotated, Final, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, field
 
+from wattline.broker_url import BrokerUrl, parse_broker_url
 from wattline.config import DurationMs, SizeBytes, load
 from wattline.errors import ConfigError
 
@@ -24,20 +25,11 @@ DAY_MS: Final = 86_400_000
 MIN_PARTITION_BYTES: Final = 8 << 20
 """Some times the largest group that ingest commits at once: one that can never fit would wait for ever."""
 MIN_SPACE_BYTES: Final = 1 << 20
-_DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _NAME: Final = r"^[^/+#\x00-\x20\x7f]*$"
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of the file: an unknown key in it is an error."""
-
-
-class BrokerAddress(msgspec.Struct, frozen=True):
-    """Where the broker listens, and whether the connection must be TLS."""
-
-    host: str
-    port: int
-    tls: bool
 
 
 class BrokerConfig(_Section, frozen=True):
@@ -60,7 +52,7 @@ class BrokerConfig(_Section, frozen=True):
     shared_group: Annotated[str, Meta(max_length=64, pattern=_NAME)] = ""
 
     @property
-    def address(self) -> BrokerAddress:
+    def address(self) -> BrokerUrl:
         """The parsed `url`; `load_config` has checked it."""
         return parse_broker_url(self.url)
 
@@ -225,30 +217,6 @@ def check(config: CloudConfig) -> None:
     _require(last <= 65_536, "metrics.flow_port", "leaves no port for every process of the flow")  # noqa: PLR2004 (the number of TCP ports)
 
 
-def parse_broker_url(url: str) -> BrokerAddress:
-    """Read "mqtt://host[:port]" or "mqtts://host[:port]".
-
-    Raises:
-        ConfigError: It is something else, or carries a user or password.
-    """
-    parts, port = _split_url("broker.url", url)
-    _require(parts.scheme in _DEFAULT_PORTS, "broker.url", 'expected "mqtt://host:port" or "mqtts://host:port"')
-    _require(bool(parts.hostname), "broker.url", "names no host")
-    _require(parts.username is None and parts.password is None, "broker.url", "use username and password_file")
-    _require(parts.path in ("", "/") and not parts.query, "broker.url", "has something after the port")
-    return BrokerAddress(parts.hostname or "", port or _DEFAULT_PORTS[parts.scheme], parts.scheme == "mqtts")
-
-
-def _split_url(where: str, url: str) -> tuple[SplitResult, int | None]:
-    """The parts of a URL and its port; what the parser says of a bad one may hold half a password."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ConfigError(where, "has a bad host or port") from None
-    return parts, port
-
-
 def _require(good: bool, where: str, problem: str) -> None:  # noqa: FBT001 (reads as the sentence it is)
     if not good:
         raise ConfigError(where, problem)
@@ -288,7 +256,11 @@ def _check_flow(flow: FlowConfig) -> None:
 
 def _check_store_url(url: str) -> None:
     """Never repeats the url: a password may stand in it."""
-    parts, port = _split_url("store.url", url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ConfigError("store.url", "has a bad host or port") from None
     good = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
     _require(good, "store.url", 'expected "http://host:port" or "https://host:port"')
     plain = parts.username is None and parts.password is None

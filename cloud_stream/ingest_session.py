@@ -29,6 +29,7 @@ from cloud_stream.inbox import Inbox, Incoming
 from cloud_stream.metrics import IngestCounters
 from wattline.backoff import Backoff
 from wattline.errors import ConfigError
+from wattline.secret_file import read_secret
 from wattline.topics import Down, Up, down, up_filter
 from wattline.wire import Ack, encode
 
@@ -143,7 +144,8 @@ class BrokerSession:
             reconnect_on_failure=False,
         )
         if config.username:
-            client.username_pw_set(config.username, _read_secret(config))
+            secret = read_secret(config.password_file) if config.password_file else None
+            client.username_pw_set(config.username, secret)
         if self._address.tls:
             _use_tls(client, config)
         client.connect_timeout = CONNECT_TIMEOUT_S
@@ -323,15 +325,6 @@ def _connect_properties(config: BrokerConfig) -> Any:  # noqa: ANN401 (paho's pr
     properties.ReceiveMaximum = RECEIVE_MAXIMUM
     properties.MaximumPacketSize = MAX_PACKET_BYTES
     return properties
-
-
-def _read_secret(config: BrokerConfig) -> str | None:
-    if config.password_file is None:
-        return None
-    try:
-        return config.password_file.read_text("utf-8").strip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("broker.password_file", f"{config.password_file} cannot be read: {error}") from None
 
 
 def _use_tls(client: Client, config: BrokerConfig) -> None:

@@ -1,14 +1,11 @@
 """Where a broker is and how to log in, from a URL and a password file."""
 
-import urllib.parse
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
-from wattline.errors import ConfigError
-
-_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+from wattline.broker_url import parse_broker_url
+from wattline.secret_file import read_secret
 
 
 class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,29 +46,13 @@ def parse_broker(
     Raises:
         ConfigError: The URL cannot be used or the file not be read.
     """
-    parts = urllib.parse.urlsplit(url)
-    try:
-        port = parts.port or _PORTS.get(parts.scheme, 0)
-    except ValueError:
-        raise ConfigError("--broker", f"the port of {url!r} is no number up to 65535") from None
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise ConfigError("--broker", f"expected mqtt://host:1883 or mqtts://host:8883, got {parts.scheme or url!r}")
-    if parts.password:
-        raise ConfigError("--broker", "a password does not belong into a URL; use --password-file")
-    password = _first_line(password_file) if password_file else ""
-    name = username or parts.username or ("{gateway}" if password else "")
+    place = parse_broker_url(url, "--broker", may_name_user=True)
+    password = read_secret(password_file, "--password-file") if password_file else ""
     return BrokerAddress(
-        host=parts.hostname,
-        port=port,
-        tls=parts.scheme == "mqtts",
-        username=name,
+        host=place.host,
+        port=place.port,
+        tls=place.tls,
+        username=username or place.username or ("{gateway}" if password else ""),
         password=password,
         ca_file=ca_file,
     )
-
-
-def _first_line(file: Path) -> str:
-    try:
-        return file.read_text("utf-8").partition("\n")[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("--password-file", f"{file} cannot be read: {error}") from None

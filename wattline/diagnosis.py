@@ -27,13 +27,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from wattline.broker_url import parse_broker_url
 from wattline.errors import ConfigError
+from wattline.secret_file import read_secret
 
 TIMEOUT_S: Final = 5.0
 EXTRAS: Final = ("edge", "cloud", "models", "console", "demo")
 _REQUIREMENT: Final = re.compile(r"([A-Za-z0-9._-]+)\s*([^;\s]*)\s*;.*extra == '(\w+)'")
 _CLAUSE: Final = re.compile(r"(==|>=|<=|<|>)([0-9.]+)")
-_MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _PYTHONS: Final = ((3, 11), (3, 13))
 _LAST_CLOUD_PYTHON: Final = (3, 12)
 
@@ -270,12 +271,14 @@ def _secrets(section: Any, where: str) -> Iterator[Row]:  # noqa: ANN401 - a sec
 
 
 def _broker(broker: Any, username: str) -> Iterator[Row]:  # noqa: ANN401 - the section of either file
-    parts = urlsplit(broker.url)
-    where = f"{parts.hostname}:{parts.port or _MQTT_PORTS[parts.scheme]}"
+    address = parse_broker_url(broker.url)
+    where = f"{address.host}:{address.port}"
     try:
         answer = _mqtt_answer(broker, username)
     except ModuleNotFoundError as error:
         yield "broker.url", State.NOTE, f"{where} was not tried: {error.name} is not installed", ""
+    except ConfigError as error:
+        yield error.where, State.ACTION, error.problem, "write the secret into its first line"
     except ssl.SSLError as error:
         reason = getattr(error, "verify_message", "") or error.reason or "the handshake failed"
         yield (
@@ -303,20 +306,18 @@ def _mqtt_answer(broker: Any, username: str) -> str:  # noqa: ANN401 - as above
     from paho.mqtt.client import Client, MQTTv311
     from paho.mqtt.enums import CallbackAPIVersion
 
-    parts = urlsplit(broker.url)
-    host, port = parts.hostname or "", parts.port or _MQTT_PORTS[parts.scheme]
+    address = parse_broker_url(broker.url)
     client = Client(CallbackAPIVersion.VERSION2, f"wattline-doctor-{secrets.token_hex(4)}", protocol=MQTTv311)
     client.connect_timeout = TIMEOUT_S
-    if parts.scheme == "mqtts":
+    if address.tls:
         context = _tls_context(broker)
-        _shake_hands(context, host, port)
+        _shake_hands(context, address.host, address.port)
         client.tls_set_context(context)
     if username:
-        password = broker.password_file
-        client.username_pw_set(username, password.read_text("utf-8").rstrip("\r\n") if password else None)
+        client.username_pw_set(username, read_secret(broker.password_file) if broker.password_file else None)
     answers: list[str] = []
     client.on_connect = lambda *event: answers.append(str(event[3]) if event[3].is_failure else "")
-    client.connect(host, port)
+    client.connect(address.host, address.port)
     deadline = time.monotonic() + TIMEOUT_S
     while not answers and time.monotonic() < deadline:
         client.loop(timeout=0.1)
@@ -346,7 +347,11 @@ def _influxdb(store: Any) -> Row:  # noqa: ANN401 - cloud_stream.config.StoreCon
     parts = urlsplit(store.url)
     where = parts.netloc.rpartition("@")[2]
     url = f"{parts.scheme}://{where}{parts.path.rstrip('/')}/query?q=SHOW+DATABASES"
-    request = urllib.request.Request(url, headers=_credentials(store))  # noqa: S310 - the configuration admits http and https
+    try:
+        headers = _credentials(store)
+    except ConfigError as error:
+        return error.where, State.ACTION, error.problem, "write the secret into its first line"
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the configuration admits http and https
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
             known = f'["{store.bucket}"]' in answer.read(1 << 20).decode(errors="replace")
@@ -364,12 +369,11 @@ def _influxdb(store: Any) -> Row:  # noqa: ANN401 - cloud_stream.config.StoreCon
 
 
 def _credentials(store: Any) -> dict[str, str]:  # noqa: ANN401 - as above
-    def secret(file: Path) -> str:
-        return file.read_text("utf-8").strip()
-
     if store.token_file:
-        return {"Authorization": f"Token {secret(store.token_file)}"}
+        return {"Authorization": f"Token {read_secret(store.token_file, 'store.token_file')}"}
     if store.username:
-        pair = f"{store.username}:{secret(store.password_file) if store.password_file else ''}"
+        pair = (
+            f"{store.username}:{read_secret(store.password_file, 'store.password_file') if store.password_file else ''}"
+        )
         return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
     return {}

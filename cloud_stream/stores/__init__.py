@@ -6,6 +6,8 @@ from cloud_stream.config import StoreConfig
 from cloud_stream.errors import StoreRejectedError
 from cloud_stream.ports import Store
 from cloud_stream.stores.influx import Backend, InfluxStore
+from wattline.errors import ConfigError
+from wattline.secret_file import read_secret
 
 
 def open_store(config: StoreConfig) -> Store:
@@ -35,6 +37,6 @@ def _backend(config: StoreConfig) -> Backend:
 
 def _secret(file: Path | None) -> str:
     try:
-        return "" if file is None else file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreRejectedError(f"{file}: cannot be read ({type(error).__name__})") from error
+        return "" if file is None else read_secret(file)
+    except ConfigError as error:
+        raise StoreRejectedError(error.problem) from None

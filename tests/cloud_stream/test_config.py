@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud_stream.config import BrokerAddress, CloudConfig, load_config, parse_broker_url
+from cloud_stream.config import CloudConfig, load_config
+from wattline.broker_url import BrokerUrl
 from wattline.errors import ConfigError
 
 EXAMPLE = """
@@ -48,7 +49,7 @@ def _load(tmp_path: Path, text: str) -> CloudConfig:
 def test_an_empty_file_is_a_cloud_on_one_machine(tmp_path: Path) -> None:
     config = _load(tmp_path, "")
     assert config == CloudConfig()
-    assert (config.store.kind, config.broker.address) == ("sqlite", BrokerAddress("127.0.0.1", 1883, tls=False))
+    assert (config.store.kind, config.broker.address) == ("sqlite", BrokerUrl("127.0.0.1", 1883, tls=False))
     assert config.metrics.bind == "127.0.0.1"
     assert config.unused_sections == []
 
@@ -68,7 +69,7 @@ def test_every_section_is_understood(tmp_path: Path) -> None:
         ("[broker]\nurll = 1", "broker", "unknown key 'urll'"),
         ("[broker]\nurl = 5", "broker.url", "expected `str`"),
         ('[broker]\nurl = "http://x"', "broker.url", "expected"),
-        ('[broker]\nurl = "mqtt://"', "broker.url", "names no host"),
+        ('[broker]\nurl = "mqtt://"', "broker.url", "mqtt://host:port"),
         ('[broker]\nurl = "mqtt://h:99999"', "broker.url", "bad host or port"),
         ('[broker]\nurl = "mqtt://u:half/a-secret@h"', "broker.url", "bad host or port"),
         ('[broker]\nurl = "mqtt://u:half\u2100a-secret@h"', "broker.url", "bad host or port"),
@@ -118,15 +119,3 @@ def test_half_a_client_certificate_is_refused(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(ConfigError, match="key_file: goes with cert_file"):
         _load(tmp_path, f'[broker]\nurl = "mqtts://h"\ncert_file = "{file}"')
-
-
-@pytest.mark.parametrize(
-    ("url", "address"),
-    [
-        ("mqtt://broker", BrokerAddress("broker", 1883, tls=False)),
-        ("mqtts://broker", BrokerAddress("broker", 8883, tls=True)),
-        ("mqtts://[::1]:99/", BrokerAddress("::1", 99, tls=True)),
-    ],
-)
-def test_a_broker_url_has_the_usual_ports(url: str, address: BrokerAddress) -> None:
-    assert parse_broker_url(url) == address

@@ -158,6 +158,13 @@ class TestBroker:
         assert finding.state is state
         assert ("refuses: Not authorized" in finding.detail) is (state is State.ACTION)
 
+    def test_one_whose_password_cannot_be_read_is_not_at_fault(self, tmp_path: Path, nobody: str) -> None:
+        secret = tmp_path / "password"
+        secret.write_bytes(b"hunter\xff2")
+        file = _cloud_file(tmp_path, nobody, f'username = "ingest"\npassword_file = "{secret}"')
+        details = [one.detail for one in diagnose([file]) if one.name == "broker.password_file"]
+        assert f"cannot be read: {secret}: is not UTF-8" in details
+
     def test_a_plain_one_where_tls_is_asked_for(self, tmp_path: Path, mosquitto: MosquittoServer) -> None:
         url = mosquitto.url.replace("mqtt://", "mqtts://")
         finding = _found(_cloud_file(tmp_path, url), "broker.url")
@@ -192,6 +199,13 @@ class TestStore:
         finding = _found(self._file(tmp_path, f"http://{LOOPBACK}:{free_port()}"), "store.url")
         assert finding.state is State.ACTION
         assert "Connection refused" in finding.detail
+
+    def test_one_whose_token_cannot_be_read_is_not_at_fault(self, tmp_path: Path) -> None:
+        token = tmp_path / "token"
+        token.write_bytes(b"hunter\xff2")
+        url = f"http://{LOOPBACK}:{free_port()}"
+        details = [one.detail for one in diagnose([self._file(tmp_path, url, f'token_file = "{token}"')])]
+        assert f"cannot be read: {token}: is not UTF-8" in details
 
     def test_one_that_refuses_us(self, tmp_path: Path, influxd: InfluxServer) -> None:
         influxd.query("CREATE USER admin WITH PASSWORD 'right' WITH ALL PRIVILEGES")
