@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge_agent.detectors.null import NullDetector, no_detector
 from edge_agent.errors import ModelError
 from edge_agent.judge import AnomalyJudge
 from edge_agent.judge_state import restore_history, save_history
@@ -142,15 +141,7 @@ def test_a_failing_model_is_counted_and_the_history_goes_on() -> None:
 
 
 def test_a_length_of_interval_without_a_model_is_counted_as_unjudged() -> None:
-    judging = AnomalyJudge(no_detector)
+    judging = AnomalyJudge(lambda _interval_ms: None)
     judging.add(half_hours(96, spike_at=70))
     assert judging.events(now(96)) == []
     assert judging.counts["no_model"] == 48
-
-
-def test_the_null_detector_finds_nothing() -> None:
-    detector = NullDetector()
-    judging = AnomalyJudge(lambda _interval_ms: detector)
-    judging.add(half_hours(96, spike_at=70))
-    assert judging.events(now(96)) == []
-    assert judging.counts["judged"] == 48
