@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from edge_agent.clock import ClockWatch
+from edge_agent.clock import ClockWatch, steady_ms, wall_ms
 from edge_agent.intake import Intake
 from edge_agent.pipeline import Pipeline
 from edge_agent.publisher import Publisher
@@ -55,7 +55,7 @@ class Agent:
         self._save = save
         self._stop = threading.Event()
         self._told_dead = False
-        self._clock = clock or ClockWatch(_wall_ms(), _steady_ms())
+        self._clock = clock or ClockWatch.of_now()
 
     def stop(self) -> None:
         """Ask the agent to end; safe in a signal handler."""
@@ -99,8 +99,8 @@ class Agent:
 
     def _now_ms(self) -> int:
         """The wall clock; the ages of what waits are put right first where it was set."""
-        now_ms = _wall_ms()
-        if jump_ms := self._clock.jump_ms(now_ms, _steady_ms()):
+        now_ms = wall_ms()
+        if jump_ms := self._clock.jump_ms(now_ms, steady_ms()):
             _log.warning("clock_set by_ms=%d", jump_ms)
             self._pipeline.clock_set(jump_ms)
         return now_ms
@@ -118,11 +118,3 @@ class Agent:
             return False
         self._pipeline.tick(now_ms, flush=True)
         return self._publisher.idle
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _steady_ms() -> int:
-    return time.monotonic_ns() // 1_000_000

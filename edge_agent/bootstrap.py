@@ -10,6 +10,7 @@ import msgspec
 
 from edge_agent.agent import Agent
 from edge_agent.batcher import Batcher, FlushTimer
+from edge_agent.clock import ClockWatch
 from edge_agent.config import AgentConfig, MeterConfig, id_problem, load_config
 from edge_agent.errors import ModelError
 from edge_agent.intake import Intake
@@ -107,14 +108,17 @@ def make_agent(plan: Plan) -> Agent:
     batcher = Batcher()
     writers = OverflowingWriter(readings), OverflowingWriter(events)
 
+    clock = ClockWatch.of_now()
+
     def figures() -> Mapping[str, float]:
         waiting = {"in_memory": writers[0].held, "memory_dropped": writers[0].dropped + writers[1].dropped}
         return {
             **supervisor.figures(),
             **judge.figures(),
             **waiting,
+            **event_figures(events.counts()),
             "refused_values": batcher.refused,
-            "events": events.counts().get("rows", 0.0),
+            "clock_jumps": clock.jumps,
         }
 
     publisher = Publisher(_publisher_config(config), events, readings, make_birth(plan, model), figures)
@@ -136,7 +140,14 @@ def make_agent(plan: Plan) -> Agent:
         tick_s=min(_SECOND_S, config.publish.flush_interval.seconds),
         drain_timeout_s=config.publish.drain_timeout.seconds,
         save=save,
+        clock=clock,
     )
+
+
+def event_figures(counts: Mapping[str, float]) -> dict[str, float]:
+    """What the status tells of the outbox of events: how many wait, and what went wrong there."""
+    wrong = {f"events_{name}": n for name, n in counts.items() if name.startswith(("dropped", "failed", "set_aside"))}
+    return {"events": counts.get("rows", 0.0), **wrong}
 
 
 def _options(config: AgentConfig, meter: MeterConfig, index: int) -> msgspec.Struct:

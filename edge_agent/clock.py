@@ -1,6 +1,7 @@
 """Notices when the system's clock is set: readings before and after do not fit together."""
 
-from typing import Final
+import time
+from typing import Final, Self
 
 JUMP_MS: Final = 2_000
 """Time services slew smaller differences."""
@@ -17,6 +18,11 @@ class ClockWatch:
         self._offset_ms = wall_ms - steady_ms
         self.jumps = 0
 
+    @classmethod
+    def of_now(cls) -> Self:
+        """One that compares with this moment."""
+        return cls(wall_ms(), steady_ms())
+
     def jump_ms(self, wall_ms: int, steady_ms: int) -> int:
         """By how much the wall clock was set since the last call; 0 when it was not.
 
@@ -30,3 +36,13 @@ class ClockWatch:
         self._offset_ms += change_ms
         self.jumps += 1
         return change_ms
+
+
+def wall_ms() -> int:
+    """The wall clock, ms UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def steady_ms() -> int:
+    """A clock that only ever goes on, in ms."""
+    return time.monotonic_ns() // 1_000_000

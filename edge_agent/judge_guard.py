@@ -24,6 +24,10 @@ class Judge(Protocol):
     def counts(self) -> Mapping[str, int]:
         """Intervals by what became of them."""
 
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        """Readings that were not judged, by reason."""
+
 
 class GuardedJudge:
     """A judge whose failures are counted and logged; the readings go on unjudged.
@@ -52,9 +56,10 @@ class GuardedJudge:
             return []
 
     def figures(self) -> dict[str, float]:
-        """For the status message: intervals by what became of them, and failures."""
-        figures = {f"intervals_{name}": float(n) for name, n in self._judge.counts.items() if n}
-        return figures | {f"judge_failed_{name}": float(n) for name, n in self.failures.items()}
+        """For the status message: intervals by what became of them, readings left out, and failures."""
+        counted = {"intervals": self._judge.counts, "skipped": self._judge.skipped, "judge_failed": self.failures}
+        # Copies, for another thread goes on counting.
+        return {f"{what}_{name}": float(n) for what, counts in counted.items() for name, n in dict(counts).items() if n}
 
     def _failed(self, method: str) -> None:
         self.failures[method] += 1

@@ -120,8 +120,8 @@ class LogOutbox:
 
     def counts(self) -> Mapping[str, float]:
         """Depth, age, drops and failures; `hours_left` at the rate of the last day."""
-        figures: dict[str, float] = {f"failed_{name}": n for name, n in self._failures.items()}
-        figures |= {f"dropped_{reason}": n for reason, n in self._log.dropped.items()}
+        figures: dict[str, float] = {f"failed_{name}": n for name, n in dict(self._failures).items()}
+        figures |= {f"dropped_{reason}": n for reason, n in dict(self._log.dropped).items()}
         figures["set_aside"] = self._set_aside
         try:
             held, oldest_ms = self._log.held_bytes(), self._log.oldest_at_ms()

@@ -350,13 +350,18 @@ class Publisher:
                     return
                 self._take(event)
 
+    def _own_figures(self) -> dict[str, float]:
+        own: dict[str, float] = {f"publisher_{name}": n for name, n in self.counts.items()}
+        own["publisher_resends"] = sum(lane.window.resends for lane in self._lanes)
+        return own | {"in_flight": self.in_flight}
+
     def _status_message(self, state: str, reason: str) -> Retained:
         status = self._birth()
         status.state, status.reason, status.session = state, reason, self._session
         if reason != "will":  # written in advance: no time and no figures of the end; the cloud books it when it comes
             status.t = time.time_ns() // 1_000_000
             status.logs = [lane.outbox.log_id for lane in self._lanes]
-            status.outbox = {**self._lanes[1].outbox.counts(), **self._figures(), "in_flight": self.in_flight}
+            status.outbox = {**self._lanes[1].outbox.counts(), **self._figures(), **self._own_figures()}
         return Retained(topics.up(self._config.gateway, topics.Up.STATUS), encode(status))
 
 

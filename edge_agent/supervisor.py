@@ -32,6 +32,14 @@ class SeekableSensor(Protocol):
         """The first so many readings since `open` are on disk; called between reads."""
 
 
+@runtime_checkable
+class RejectingSensor(Protocol):
+    """A sensor that leaves out what its meter or file says: optional, recognised by its attribute."""
+
+    rejected: Mapping[str, int]
+    """How often, by reason: few reasons, each an identifier."""
+
+
 class SensorRunner:
     """The life of one sensor.
 
@@ -52,6 +60,12 @@ class SensorRunner:
         self._durable = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"sensor-{meter}", daemon=True)
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """What the sensor left out, by reason."""
+        # A copy, for the sensor's thread goes on counting.
+        return Counter(dict(self._sensor.rejected)) if isinstance(self._sensor, RejectingSensor) else Counter()
 
     def start(self) -> None:
         """Open the sensor and read it from now on."""
@@ -168,9 +182,10 @@ class Supervisor:
         return sum(runner.counts["readings"] for runner in self._runners)
 
     def figures(self) -> dict[str, float]:
-        """For the status message: how many sensors read, wait, ended, and failed so far, and their readings."""
+        """For the status message: sensors by state, failures, readings, and by reason what was left out."""
         states = Counter(runner.state for runner in self._runners)
         figures = {f"sensors_{state}": float(n) for state, n in states.items()}
         figures["sensor_failures"] = float(sum(runner.counts["failed"] for runner in self._runners))
         figures["readings"] = float(self.delivered)
-        return figures
+        rejected = sum((runner.rejected for runner in self._runners), Counter[str]())
+        return figures | {f"rejected_{reason}": float(n) for reason, n in rejected.items()}

@@ -91,7 +91,7 @@ class ReplaySensor:
     """Yields the rows of a file at their times.
 
     Attributes:
-        bad: Rows left out, by reason, since `open`.
+        rejected: Rows left out, by reason, since `open`.
     """
 
     def __init__(self, meter_id: str, options: ReplayOptions) -> None:
@@ -107,7 +107,7 @@ class ReplaySensor:
         self._start_s = 0.0
         self._start_ms = 0
         self._at_once_through_ms = 0
-        self.bad: Mapping[str, int] = {}
+        self.rejected: Mapping[str, int] = {}
 
     def open(self) -> None:
         """Open the file at the place where the last run left it.
@@ -194,7 +194,7 @@ class ReplaySensor:
         sample, wanted = self._sample(), self._wanted()
         layout = understand(sample, wanted)
         reader = RowReader(self._meter_id, layout, TimeReader(wanted.time_format, wanted.zone))
-        self.bad = reader.bad
+        self.rejected = reader.bad
         self._text = _open_text(self._options.file)
         next(self._text, None)
         rows = reader.readings(self._text)

@@ -10,6 +10,7 @@ import pytest
 
 from edge_agent.agent import Agent
 from edge_agent.batcher import Batcher, FlushTimer
+from edge_agent.bootstrap import event_figures
 from edge_agent.clock import ClockWatch
 from edge_agent.config import BrokerConfig
 from edge_agent.intake import Intake
@@ -122,3 +123,13 @@ def test_what_waits_gets_no_older_by_a_clock_that_is_set(rig: Rig, by_ms: int) -
     readings.put([b"[]"], now_ms - by_ms)
     rig.start(ClockWatch(now_ms - by_ms, steady_ms))  # the wall clock of a moment ago
     wait_until(lambda: abs(readings.pending(0, 1)[0].at_ms - now_ms) < MINUTE_MS, "the row's time put right")
+
+
+def test_the_status_tells_what_went_wrong_with_events() -> None:
+    counts = {"rows": 2.0, "bytes": 9.0, "age_s": 1.0, "dropped_age": 3.0, "failed_write": 4.0, "set_aside": 5.0}
+    assert event_figures(counts) == {
+        "events": 2.0,
+        "events_dropped_age": 3.0,
+        "events_failed_write": 4.0,
+        "events_set_aside": 5.0,
+    }

@@ -229,7 +229,9 @@ def test_sigterm_sends_what_is_waiting_and_says_goodbye(
     finally:
         agent.cleanup()
     wait_until(lambda: cloud.state() == "offline", "the goodbye")
-    assert cloud.statuses[-1].reason == "shutdown"
+    goodbye = cloud.statuses[-1]
+    assert goodbye.reason == "shutdown"
+    assert {"clock_jumps", "events", "publisher_publishes", "refused_values"} <= set(goodbye.outbox)
     assert "unsent=0" in agent.log.read_text()
 
 

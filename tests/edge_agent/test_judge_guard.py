@@ -15,6 +15,7 @@ class Moody:
     def __init__(self) -> None:
         self.fails = False
         self.counts = {"judged": 3, "late": 0}
+        self.skipped = {"no_number": 2, "time": 0}
 
     def add(self, readings: Sequence[Reading]) -> None:
         if self.fails:
@@ -36,7 +37,12 @@ def test_failures_are_counted_and_end_by_themselves() -> None:
     judge.add([])
     assert judge.events(1) == [EVENT]
     assert judge.failures == {"add": 1, "events": 1}
-    assert judge.figures() == {"intervals_judged": 3.0, "judge_failed_add": 1.0, "judge_failed_events": 1.0}
+    assert judge.figures() == {
+        "intervals_judged": 3.0,
+        "skipped_no_number": 2.0,
+        "judge_failed_add": 1.0,
+        "judge_failed_events": 1.0,
+    }
 
 
 def test_no_judge_finds_nothing() -> None:

@@ -176,6 +176,8 @@ def test_birth_and_goodbye_carry_one_session_number(bench: Bench, cloud: CloudSt
     assert set(birth.logs) == {bench.readings.log_id, bench.events.log_id}
     assert birth.outbox["extra"] == 1.0
     assert "hours_left" in birth.outbox
+    assert (birth.outbox["publisher_connects"], birth.outbox["publisher_resends"]) == (1.0, 0.0)
+    assert all(name.isidentifier() for name in birth.outbox)  # a figure of another name gets no column
 
 
 def test_the_status_is_refreshed(bench: Bench, cloud: CloudStandIn) -> None:

@@ -20,7 +20,8 @@ def reading(meter: str, n: int) -> Reading:
 class Scripted:
     """Yields what it is told to, one item a read; an exception in the script is raised."""
 
-    def __init__(self, meter: str, script: Iterable[int | Exception]) -> None:
+    def __init__(self, meter: str, script: Iterable[int | Exception], **rejected: int) -> None:
+        self.rejected = rejected
         self.opened = 0
         self.closed = 0
         self.told: list[int] = []
@@ -111,6 +112,15 @@ def test_a_sensor_hears_what_is_on_disk_counted_from_its_open() -> None:
     wait_until(lambda: sensor.told, "the word that they are on disk")
     supervisor.stop(2.0)
     assert sensor.told == [3]
+
+
+def test_what_sensors_left_out_is_told_by_reason() -> None:
+    crc, mixed = Scripted("a", [1], crc=2), Scripted("b", [1], crc=1, garbled=4)
+    supervisor, _ = run(Intake(), a=crc, b=mixed, c=Hopeless())
+    wait_until(lambda: supervisor.delivered == 2, "the readings")
+    supervisor.stop(2.0)
+    figures = supervisor.figures()
+    assert (figures["rejected_crc"], figures["rejected_garbled"]) == (3.0, 4.0)
 
 
 def test_a_sensor_that_hangs_does_not_hold_up_the_end() -> None:

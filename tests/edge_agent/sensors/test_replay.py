@@ -180,7 +180,7 @@ def test_every_london_home_needs_no_option_but_its_file(corpus: Path) -> None:
         assert {reading.interval_ms for reading in readings} == {HOUR_MS // 2}
         assert {name for reading in readings for name in reading.values} == {"energy_kwh"}
         rows = len(gzip.decompress(home.read_bytes()).splitlines()) - 1
-        assert len(readings) + sum(sensor.bad.values()) == rows
+        assert len(readings) + sum(sensor.rejected.values()) == rows
         assert len(readings) > rows * 0.99
 
 
