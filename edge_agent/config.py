@@ -23,11 +23,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
 from wattline import config as toml
+from wattline.broker_url import parse_broker_url
 from wattline.config import DurationMs, SizeBytes
 from wattline.errors import ConfigError
 from wattline.topics import is_gateway_id
@@ -39,7 +39,6 @@ MIN_OUTBOX_BYTES: Final = 1 << 20
 MAX_UTC_OFFSET_MINUTES: Final = 14 * 60
 
 _ID: Final = re.compile(ID_PATTERN)
-_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
 
 class GatewayConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -78,18 +77,17 @@ class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     @property
     def tls(self) -> bool:
         """Whether the connection is encrypted."""
-        return urlsplit(self.url).scheme == "mqtts"
+        return parse_broker_url(self.url).tls
 
     @property
     def host(self) -> str:
         """The broker's name or address."""
-        return urlsplit(self.url).hostname or ""
+        return parse_broker_url(self.url).host
 
     @property
     def port(self) -> int:
         """The broker's TCP port."""
-        parts = urlsplit(self.url)
-        return parts.port or _PORTS[parts.scheme]
+        return parse_broker_url(self.url).port
 
 
 class PublishConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -174,18 +172,6 @@ def load_config(path: Path) -> AgentConfig:
     return config
 
 
-def read_secret(path: Path) -> str:
-    """The content of a secret's file without the line end.
-
-    Raises:
-        ConfigError: It cannot be read.
-    """
-    try:
-        return path.read_text("utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("broker.password_file", f"cannot be read: {path}") from error
-
-
 def _problems(config: AgentConfig) -> Iterator[tuple[str, str]]:
     """What the types do not say, in the order of the file."""
     if not is_gateway_id(config.gateway.id):
@@ -199,8 +185,10 @@ def _problems(config: AgentConfig) -> Iterator[tuple[str, str]]:
 
 
 def _broker_problems(broker: BrokerConfig) -> Iterator[tuple[str, str]]:
-    if problem := _url_problem(broker.url):
-        yield "broker.url", problem
+    try:
+        parse_broker_url(broker.url)
+    except ConfigError as error:
+        yield error.where, error.problem
         return
     files = ("password_file", "ca_file", "cert_file", "key_file")
     for name in files:
@@ -214,22 +202,6 @@ def _broker_problems(broker: BrokerConfig) -> Iterator[tuple[str, str]]:
         yield "broker.key_file", "needs cert_file"
     if not 5_000 <= broker.keepalive <= 3_600_000:  # noqa: PLR2004 (said in words beside)
         yield "broker.keepalive", "expected 5s to 1h"
-
-
-def _url_problem(url: str) -> str:
-    """Why an URL is none of ours; never repeats a password that stands in it."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:  # its text repeats what stands in the port's place: the start of a password with a slash in it
-        return "has a bad host or port"
-    if parts.scheme not in _PORTS:
-        return f"expected mqtt:// or mqtts://, got {parts.scheme!r}"
-    if parts.username is not None or parts.password is not None:
-        return "must hold no user name or password: use username and password_file"
-    if not parts.hostname or port == 0 or parts.path not in ("", "/") or parts.query or parts.fragment:
-        return "expected mqtt://host:port"
-    return ""
 
 
 def _publish_problems(publish: PublishConfig) -> Iterator[tuple[str, str]]:

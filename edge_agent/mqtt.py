@@ -22,9 +22,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge_agent.config import BrokerConfig, read_secret
+from edge_agent.config import BrokerConfig
 from edge_agent.errors import PublishError
 from wattline.errors import ConfigError
+from wattline.secret_file import read_secret
 
 _log: Final = logging.getLogger("edge_agent.mqtt")
 

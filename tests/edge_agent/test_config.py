@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.bootstrap import Plan, load_plan, make_birth
-from edge_agent.config import load_config, read_secret
+from edge_agent.config import load_config
 from wattline.errors import ConfigError
 
 SOUND = """\
@@ -146,11 +146,6 @@ def test_certificates_on_an_open_connection_are_a_mistake(tmp_path: Path) -> Non
     file.write_text(SOUND.replace("[publish]", f'ca_file = "{tmp_path}/ca.pem"\n[publish]'))
     with pytest.raises(ConfigError, match="in the clear"):
         load_config(file)
-
-
-def test_a_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("s3 cret\n")
-    assert read_secret(tmp_path / "secret") == "s3 cret"
 
 
 def test_a_meter_behind_another_ones_sensor_is_announced(load: Callable[[str], Plan]) -> None:
