@@ -16,6 +16,7 @@ from cloud_stream.flow_parts import (
     batch_of,
     letter_of,
     partials_of,
+    refused_of,
     usage_of,
     writes_of,
 )
@@ -32,11 +33,13 @@ def build_flow(parts: FlowParts) -> Dataflow:
     flow = Dataflow("wattline")
     rows = op.input("journal", flow, parts.source)
     decoded: Stream[ShardItem | DeadLetter] = op.flat_map_batch("decode", rows, parts.decode)
-    letters: KeyedStream[Sequence[DeadLetter]] = op.filter_map("unreadable", decoded, letter_of)
-    op.output("dead_letters", letters, parts.dead_letter_sink)
+    unreadable: KeyedStream[Sequence[DeadLetter]] = op.filter_map("unreadable", decoded, letter_of)
 
     batches: KeyedStream[ShardBatch] = op.filter_map("readable", decoded, batch_of)  # ("shard-07", readings)
     outputs: KeyedStream[Output] = op.stateful_batch("shard_windows", batches, parts.shard_windows)
+    refused: KeyedStream[Sequence[DeadLetter]] = op.filter_map("refused", outputs, refused_of)
+    op.output("dead_letters", op.merge("letters", unreadable, refused), parts.dead_letter_sink)
+
     partials: KeyedStream[Partial] = op.flat_map("partials", outputs, partials_of)  # ("fleet", one shard's sum)
     fleet: KeyedStream[FleetItem] = op.stateful_batch("fleet_windows", partials, parts.fleet_windows)
 

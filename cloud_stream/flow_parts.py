@@ -54,6 +54,15 @@ def letter_of(item: ShardItem | DeadLetter) -> tuple[str, Sequence[DeadLetter]] 
     return (LETTERS, [item]) if isinstance(item, DeadLetter) else None
 
 
+def refused_of(item: tuple[str, Output]) -> tuple[str, Sequence[DeadLetter]] | None:
+    """What of a shard's output is dead letters."""
+    _, output = item
+    if isinstance(output, Columns):
+        return None
+    letters = [one for one in output if isinstance(one, DeadLetter)]
+    return (LETTERS, letters) if letters else None
+
+
 def partials_of(item: tuple[str, Output]) -> list[tuple[str, Partial]]:
     """The partials of a shard's output, under the key of the fleet."""
     _, output = item

@@ -84,6 +84,7 @@ class FlowCounters:
             "batches": self.batches,
             "duplicates": self.duplicates,
             "late_rows": self.late_values,
+            "too_many_series": self.dead_letters.labels("too_many_series"),
         }
 
     def count_step(self, step: str, grown: Mapping[str, int]) -> None:

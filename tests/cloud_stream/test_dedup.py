@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_stream.dedup import IDLE_MS, MAX_RANGES, OLDEST_DELAY_MS, Dedup, LogDedup
+from cloud_stream.dedup import IDLE_MS, MAX_LOGS, MAX_RANGES, OLDEST_DELAY_MS, Dedup, LogDedup
 
 NOW_MS: Final = 1_790_000_000_000
 
@@ -73,6 +73,19 @@ def test_logs_are_told_apart() -> None:
     dedup = Dedup()
     assert all(dedup.add(gateway, log, 1, 0, NOW_MS) for gateway in "ab" for log in "xy")
     assert not dedup.add("a", "x", 1, 0, NOW_MS)
+
+
+def test_logs_of_a_gateway_are_bounded_and_the_one_silent_for_longest_is_forgotten() -> None:
+    dedup = Dedup()
+    dedup.add("other", "x", 1, 0, NOW_MS - 1)
+    for n in range(MAX_LOGS):
+        dedup.add("a", f"x{n}", 1, 0, NOW_MS + n)
+    assert not dedup.add("a", "x0", 1, 0, NOW_MS + MAX_LOGS)
+    assert dedup.add("a", "one more", 1, 0, NOW_MS + MAX_LOGS)
+    assert len(dedup) == MAX_LOGS + 1
+    assert not dedup.add("a", "x0", 1, 0, NOW_MS + MAX_LOGS), "heard since"
+    assert not dedup.add("other", "x", 1, 0, NOW_MS + MAX_LOGS), "another gateway's"
+    assert dedup.add("a", "x1", 1, 0, NOW_MS + MAX_LOGS), "forgotten: taken for new, which is rebuilt and not lost"
 
 
 def test_logs_idle_for_90_days_are_forgotten() -> None:

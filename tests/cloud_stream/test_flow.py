@@ -14,6 +14,7 @@ from cloud_stream.dead_letters import SqliteDeadLetters
 from cloud_stream.journal import Journal, encode_row
 from cloud_stream.records import Envelope
 from cloud_stream.stores.sqlite import SqliteStore
+from cloud_stream.windows.series import MAX_SITE_QUANTITIES
 from tests.cloud_stream.waiting import wait_until
 from tests.cloud_stream.windows.plain import Key, Value, usage
 from wattline.local_servers import LOOPBACK, free_port
@@ -165,8 +166,12 @@ def test_what_cannot_be_read_is_kept_apart_and_disturbs_nothing(cloud: Cloud) ->
     cloud.journal_message(SITES[0], b"{")
     cloud.send(0)
     cloud.journal_message(SITES[1], b"\xff" * 2_000_000)
+    names: dict[str, list[float | None]] = {f"q{number}_w": [1.0] for number in range(MAX_SITE_QUANTITIES + 1)}
+    frame = Frame("m", [time.time_ns() // 1_000_000], names)
+    cloud.journal_message(SITES[2], encode(Batch(v=1, gateway=SITES[2], site=SITES[2], log="x", seq=1, frames=[frame])))
     cloud.start()
     wait_until(cloud.is_right, "right windows")
+    expected = {"bad_json": 1, "too_large": 1, "too_many_series": 1}
     letters = SqliteDeadLetters(cloud.folder / "letters.db", 1 << 30)
-    wait_until(lambda: dict(letters.count()) == {"bad_json": 1, "too_large": 1}, "two dead letters")
+    wait_until(lambda: dict(letters.count()) == expected, "three dead letters")
     assert cloud.end(signal.SIGTERM) == [0]

@@ -9,7 +9,7 @@ from cloud_stream.decode import Decoder
 from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.journal import encode_row
 from cloud_stream.ports import Rejected, Series
-from cloud_stream.records import Columns, Envelope, JournalRow, Partial, Point, ShardBatch
+from cloud_stream.records import Columns, DeadLetter, Envelope, JournalRow, Partial, Point, ShardBatch
 from cloud_stream.sharding import FLEET
 from cloud_stream.stores.sqlite import SqliteStore
 from cloud_stream.windows.fleet import FleetWindows
@@ -103,6 +103,7 @@ class Rig:
         self.fleet = FleetWindows(settings, self.store)
         self.ways: dict[str, Way] = {}
         self.to_fleet: list[Partial] = []
+        self.letters: list[DeadLetter] = []
         self._seq = 0
 
     def send(self, messages: Sequence[Batch | Status]) -> None:
@@ -193,6 +194,7 @@ class Rig:
                 self._queue(key, output)
                 continue
             self._queue(key, tuple(one for one in output if isinstance(one, Point)))
+            self.letters += [one for one in output if isinstance(one, DeadLetter)]
             self.to_fleet += [one for one in output if isinstance(one, Partial)]
 
     def _queue(self, key: str, item: Columns | tuple[Point, ...]) -> None:

@@ -45,6 +45,7 @@ def turned(rng: random.Random, shape: WindowSettings) -> None:
         rig = Rig(Path(folder) / "store.db", shape, NOW_MS)
         Turner(rig, rng).deliver(sent.arriving)
         rig.settle()
+        assert not rig.letters
         for label, width_ms in WIDTHS.items():
             same(rig.stored(label), usage(sent.values, width_ms, sent.subs))
         rig.store.close()

@@ -2,12 +2,14 @@
 
 import pickle
 from collections.abc import Sequence
+from itertools import islice, permutations
 from typing import Final
 
 import numpy as np
 import pytest
 
 from cloud_stream.records import Columns
+from cloud_stream.windows import series
 from cloud_stream.windows.fold import HOUR_MS, NO_TIME, Rows
 from cloud_stream.windows.series import CROWD_MS, MAX_REACH_MS, SeriesTable
 
@@ -152,6 +154,82 @@ def test_late_and_far_readings_come_sorted() -> None:
     table.rows([columns(("a", [10 * HOUR_MS], [1.0]), ("b", [0], [1.0]))])
     _, late = table.rows([columns(("b", [99 * HOUR_MS], [2.0]), ("a", [HOUR_MS], [0.5]))])
     assert [(series, t) for series, t, *_ in plain(late)] == [(0, HOUR_MS), (1, 99 * HOUR_MS)]
+
+
+def names(count: int, first: int = 0) -> tuple[str, ...]:
+    return tuple(f"q{n}_w" for n in range(first, first + count))
+
+
+def block(site: str, meter: str, quantities: tuple[str, ...]) -> Columns:
+    """One frame with one row."""
+    values = np.ones((len(quantities), 1))
+    one = np.ones(1, np.int64)
+    return Columns(quantities, 0, 0 * one, [site], ["g"], [meter], one, one, values)
+
+
+@pytest.fixture
+def bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small ones."""
+    monkeypatch.setattr(series, "MAX_SERIES", 12)
+    monkeypatch.setattr(series, "MAX_SITE_SERIES", 8)
+    monkeypatch.setattr(series, "ASSURED_SERIES", 2)
+    monkeypatch.setattr(series, "MAX_SITE_QUANTITIES", 5)
+
+
+@pytest.mark.usefixtures("bounds")
+@pytest.mark.parametrize(
+    ("held", "asked", "fits"),
+    [
+        pytest.param([], ("a", "m", names(5)), True, id="as many names as a site may use"),
+        pytest.param([], ("a", "m", names(6)), False, id="too many names"),
+        pytest.param([("a", "n", names(4))], ("a", "m", names(2, first=4)), False, id="too many names of two meters"),
+        pytest.param([("a", "n", names(4))], ("a", "m", names(4)), True, id="as many as a site may have"),
+        pytest.param([("a", "n", names(4))], ("a", "m", names(5)), False, id="too many of a site"),
+        pytest.param([("a", "n", names(4))] * 9, ("a", "n", names(2)), True, id="those it has count once"),
+        pytest.param([("a", "n", names(4)), ("a", "m", names(4))], ("b", "m", names(4)), True, id="another site's"),
+        pytest.param(
+            [("a", "n", names(4)), ("a", "m", names(4)), ("b", "m", names(3))],
+            ("b", "n", names(2)),
+            False,
+            id="a crowd",
+        ),
+        pytest.param(
+            [("a", "n", names(4)), ("a", "m", names(4)), ("b", "m", names(4))], ("c", "n", names(2)), True, id="assured"
+        ),
+        pytest.param(
+            [("a", "n", names(4)), ("a", "m", names(4)), ("b", "m", names(4))], ("b", "m", names(4)), True, id="known"
+        ),
+    ],
+)
+def test_series_are_bounded_and_no_site_can_take_all(
+    held: list[tuple[str, str, tuple[str, ...]]],
+    asked: tuple[str, str, tuple[str, ...]],
+    fits: bool,  # noqa: FBT001 (a column of the table)
+) -> None:
+    table = SeriesTable()
+    assert all(table.admit(block(*one)).all() for one in held)
+    restored = SeriesTable()
+    restored.restore(table.snapshot())
+    for some in (table, restored):
+        before = len(some)
+        assert some.admit(block(*asked)).tolist() == [fits]
+        assert fits or len(some) == before
+
+
+def test_frames_are_judged_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(series, "MAX_SITE_SERIES", 2)
+    frames = [(meter, [1], [1.0]) for meter in ("a", "b", "c", "a")]
+    assert SeriesTable().admit(columns(*frames)).tolist() == [True, True, False, True]
+
+
+def test_what_is_remembered_of_frames_is_bounded() -> None:
+    table = SeriesTable()
+    for shuffled in islice(permutations(names(5)), 100):
+        assert table.admit(block("a", "m", shuffled)).all()
+    assert len(table) == 5
+    assert len(table._frames) <= series.FRAMES_PER_SERIES * (len(table) + 1) + 1
+    fresh, _ = table.rows([block("a", "m", names(5))])
+    assert fresh.series.tolist() == list(range(5))
 
 
 def test_a_restored_table_goes_on_where_the_first_was() -> None:

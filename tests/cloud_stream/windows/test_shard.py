@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from cloud_stream.sharding import shard_of
+from cloud_stream.windows import series, shard
 from cloud_stream.windows.settings import WindowSettings
 from cloud_stream.windows.shard import ShardWindows
 from tests.cloud_stream.windows.bench import Rig
@@ -357,3 +358,45 @@ def test_a_corrected_newest_reading_counts_for_the_next_window(scene: Scene) -> 
     scene.values.append(Value(A, "m", "energy_import_kwh", BASE_MS + 4 * MINUTE, 3.0))
     scene.send(A, "m", 5, 9)
     scene.check()
+
+
+def test_frames_with_too_many_series_become_dead_letters(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(series, "MAX_SITE_SERIES", 2)
+    scene.send(A, "m", 0, 4)
+    scene.send(A, "n", 0, 4)
+    for _ in range(2):
+        frames = [Frame(meter, [BASE_MS + 9 * MINUTE], {"energy_import_kwh": [9.0]}) for meter in ("x", "y")]
+        scene.rig.send([Batch(v=1, gateway=A, site=A, log="other", seq=1, frames=frames)])
+    scene.send(B, "m", 0, 4)
+    found = [(letter.journal, letter.seq, letter.index, letter.reason, letter.detail) for letter in scene.rig.letters]
+    assert found == [("j", 3, 0, "too_many_series", "x: energy_import_kwh")], "one for the message, none for its repeat"
+    assert scene.rig.letters[0].topic == f"wattline/v1/{A}/up/readings"
+    assert scene.shard().counts["too_many_series"] == 1
+    scene.check()
+    assert not scene.rig.store.readings(A, "x", 0, 1 << 52)
+
+
+def test_the_other_frames_of_such_a_message_are_taken(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(series, "MAX_SITE_SERIES", 2)
+    scene.send(A, "m", 0, 4)
+    times = [BASE_MS + 9 * MINUTE]
+    frames = [Frame(meter, list(times), {"energy_import_kwh": [9.0]}) for meter in ("m", "n", "x")]
+    scene.rig.send([Batch(v=1, gateway=A, site=A, log="other", seq=1, frames=frames)])
+    scene.values += [Value(A, meter, "energy_import_kwh", times[0], 9.0) for meter in ("m", "n")]
+    assert [letter.detail for letter in scene.rig.letters] == ["x: energy_import_kwh"]
+    scene.check()
+
+
+def test_roles_are_bounded_and_those_that_are_known_may_change(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shard, "MAX_SITE_ROLES", 1)
+    scene.birth(A, part="sub")
+    scene.birth(A, part="production", m="main")
+    assert not scene.rig.letters
+    scene.birth(A, another="sub", third="sub")
+    assert [(letter.seq, letter.detail) for letter in scene.rig.letters] == [(3, "the role of another")]
+    scene.birth(B, part="sub")
+    scene.birth(A, part="main")
+    scene.birth(A, another="sub")
+    assert len(scene.rig.letters) == 1
+    assert not scene.shard().is_main(A, "another")
+    assert scene.shard().is_main(A, "part")
