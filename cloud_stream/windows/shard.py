@@ -5,7 +5,6 @@ folded once per timer, because a fold costs the same for one message as for a
 thousand.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Any, Final
@@ -42,12 +41,12 @@ class ShardWindows:
 
     Attributes:
         shard: Its name.
-        counts: `batches`, `duplicates`, `readings`, `late_rows`, and `too_many_series`: dead letters.
+        counts: `batches`, `duplicates`, `readings`, `late_rows`, and `too_many_series`: dead letters; and those of its
+            `Rebuilder`.
     """
 
     def __init__(self, shard: str, settings: WindowSettings, store: Store) -> None:
         """An empty shard; the store is only read, for rebuilding."""
-        self.counts: Counter[str] = Counter()
         self.shard = shard
         self._settings = settings
         self._dedup = Dedup()
@@ -59,6 +58,7 @@ class ShardWindows:
         self._partials: set[tuple[int, int]] = set()
         self._let_go_ms = 0
         self._rebuilder = Rebuilder(shard, settings, store, self)
+        self.counts = self._rebuilder.counts
 
     def on_batch(self, batches: Sequence[ShardBatch], now_ms: int) -> list[Output]:
         """Take decoded readings.

@@ -82,5 +82,10 @@ def test_the_counts_of_every_step_are_known(tmp_path: Path) -> None:
         FleetStep(FleetWindows(settings, store)),
         AlertStep(AlertJudge([])),
     )
-    assert [dict(counts) for counts in (shard.counts, fleet.counts, alerts.counts)] == [{}, {}, {"evicted": 0}]
+    shard._of("shard-00")._rebuilder.counts["waits"] += 1
+    assert [dict(counts) for counts in (shard.counts, fleet.counts, alerts.counts)] == [
+        {"waits": 1},
+        {},
+        {"evicted": 0},
+    ]
     store.close()
