@@ -2,13 +2,16 @@
 
 import threading
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pytest
 
 from edge_agent.errors import EndOfReadingsError, SensorError
 from edge_agent.intake import Intake
 from edge_agent.ports import Sensor
-from edge_agent.supervisor import SensorRunner, Supervisor
+from edge_agent.sensors.dsmr import DsmrOptions, DsmrSensor
+from edge_agent.sensors.replay import ReplayOptions, ReplaySensor
+from edge_agent.supervisor import RejectingSensor, SensorRunner, Supervisor
 from tests.edge_agent.cloud_stand_in import wait_until
 from wattline.reading import Reading
 
@@ -121,6 +124,19 @@ def test_what_sensors_left_out_is_told_by_reason() -> None:
     supervisor.stop(2.0)
     figures = supervisor.figures()
     assert (figures["rejected_crc"], figures["rejected_garbled"]) == (3.0, 4.0)
+
+
+def test_rows_that_a_replay_leaves_out_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "meter.csv"
+    file.write_text("time,power_w\n2024-01-01 00:00:00,1\n2024-01-01 00:00:01,much\n2024-01-01 00:00:02,2\n")
+    supervisor, runners = run(Intake(), m=ReplaySensor("m", ReplayOptions(file=file, speed="max")))
+    wait_until(lambda: runners["m"].counts["readings"] == 2, "the sound rows")
+    supervisor.stop(2.0)
+    assert supervisor.figures()["rejected_value"] == 1.0
+
+
+def test_a_dsmr_port_tells_what_it_rejected() -> None:
+    assert isinstance(DsmrSensor("m", DsmrOptions(port="/no/such/port")), RejectingSensor)
 
 
 def test_a_sensor_that_hangs_does_not_hold_up_the_end() -> None:
