@@ -54,7 +54,7 @@ class StoreSink(FixedPartitionedSink[Write, None]):
         limits: Of each writer.
 
     Attributes:
-        writers: By partition, those that live in this process; for metrics.
+        writers: By partition, those that live in this process, from the first write of each on; for metrics.
     """
 
     def __init__(
