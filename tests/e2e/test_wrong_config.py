@@ -62,7 +62,11 @@ WRONG_CLOUD = {
         'kind = "influxdb"\nurl = "http://me:hunter2@127.0.0.1:1"',
         "store.url: must hold no user or password",
     ),
-    "port": ('path = "{folder}/store.db"', 'kind = "influxdb"\nurl = "http://h:port"', "store.url: has a bad host or port"),
+    "port": (
+        'path = "{folder}/store.db"',
+        'kind = "influxdb"\nurl = "http://h:port"',
+        "store.url: has a bad host or port",
+    ),
     "no TOML": ("[broker]", "[broker", "cloud.toml: is not TOML"),
 }
 WRONG_RULES = {
