@@ -60,10 +60,10 @@ def test_a_signal_ends_the_readings_and_keeps_the_report(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--broker", "http://x"], "--broker: expected mqtt://host:1883"),
+        (["--broker", "http://x"], "--broker: expected mqtt:// or mqtts://"),
         (["--interval", "5"], "--interval: expected a duration"),
         (["--meters", "0"], "--meters: expected 1 to 500"),
-        (["--password-file", "/nowhere/pw"], "--password-file: /nowhere/pw cannot be read"),
+        (["--password-file", "/nowhere/pw"], "--password-file: cannot be read: /nowhere/pw"),
         (["--report", "/nowhere/report.json"], "--report: /nowhere is no folder"),
         (["--prefix", "A B"], "--prefix"),
     ],
