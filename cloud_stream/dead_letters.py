@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.records import DeadLetter
+from wattline.sqlite_file import use_write_ahead_log
 
 T = TypeVar("T")
 BUSY_TIMEOUT_S: Final = 10.0
@@ -113,7 +114,7 @@ class SqliteDeadLetters:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             db = sqlite3.connect(self._path, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
             try:
-                db.execute("PRAGMA journal_mode = WAL")
+                use_write_ahead_log(db)
                 db.execute("PRAGMA synchronous = FULL")
                 db.executescript(_SCHEMA)
             except sqlite3.Error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from cloud_stream.errors import RegistryError
+from wattline.sqlite_file import use_write_ahead_log
 
 Policy = Literal["open", "enrolled"]
 MAX_GATEWAYS: Final = 100_000
@@ -62,7 +63,7 @@ class Registry:
             self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
             with self._guarded():
-                self._db.execute("PRAGMA journal_mode = WAL")
+                use_write_ahead_log(self._db)
                 # A power cut may undo the newest registrations: the gateway's next message registers it again.
                 self._db.execute("PRAGMA synchronous = NORMAL")
                 self._db.execute(_SCHEMA)

@@ -4,6 +4,8 @@ import sqlite3
 import uuid
 from typing import Final
 
+from wattline.sqlite_file import use_write_ahead_log
+
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS rows (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -18,7 +20,7 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITH
 def prepare(db: sqlite3.Connection) -> None:
     """Make the tables where they are missing, and set what is to hold for this connection."""
     db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    db.execute("PRAGMA journal_mode = WAL")
+    use_write_ahead_log(db)
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA journal_size_limit = 16777216")
     db.execute("PRAGMA secure_delete = OFF")  # Debian's default would write every page that a deleted row had

@@ -2,7 +2,9 @@
 
 import fcntl
 import os
+import random
 import sqlite3
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -10,6 +12,7 @@ from typing import Final
 KEPT: Final = 3
 """So many corrupt files are kept beside the good one."""
 _BESIDE: Final = ("-wal", "-shm")
+_SWITCH_TIMEOUT_S: Final = 10.0
 _CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 FileKey = tuple[int, int] | None
@@ -62,6 +65,24 @@ def free_bytes(path: Path) -> int:
         return free - Path(f"{path}-wal").stat().st_size
     except FileNotFoundError:
         return free
+
+
+def use_write_ahead_log(db: sqlite3.Connection) -> None:
+    """Switch a new file to write-ahead logging, and wait for others who do: SQLite's own waiting leaves this out.
+
+    Raises:
+        sqlite3.Error: It cannot be switched, or others hold it for too long.
+    """
+    give_up_at_s = time.monotonic() + _SWITCH_TIMEOUT_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at_s:
+                raise
+            time.sleep(random.uniform(0.001, 0.02))
+        else:
+            return
 
 
 def is_corrupt(error: sqlite3.Error) -> bool:

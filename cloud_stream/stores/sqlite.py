@@ -27,6 +27,7 @@ from cloud_stream.stores import sqlite_sql as sql
 from cloud_stream.stores.blocks import Block, sort_out
 from cloud_stream.stores.line_protocol import lines_of
 from cloud_stream.stores.series import Rows, merge
+from wattline.sqlite_file import use_write_ahead_log
 
 BUSY_TIMEOUT_S: Final = 10.0
 """Several writers share a file; each transaction takes a fraction of a second."""
@@ -117,7 +118,7 @@ class SqliteStore:
         return self._db
 
     def _open(self, db: sqlite3.Connection) -> None:
-        db.execute("PRAGMA journal_mode = WAL")
+        use_write_ahead_log(db)
         db.execute("PRAGMA synchronous = FULL")
         db.execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}")
         with self._transaction(db):

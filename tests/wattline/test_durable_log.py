@@ -1,6 +1,7 @@
 """The durable log keeps what it was given, within its bounds, through any end."""
 
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -252,3 +253,20 @@ def test_a_disk_that_is_nearly_full_takes_no_rows_but_lets_them_go(
             log.append_many([b"more"], 2)
         assert log.truncate_through(9) == 9
     assert log.append_many([b"more"], 3) == range(11, 12)
+
+
+@pytest.mark.parametrize("attempt", range(20))
+def test_several_may_open_a_log_that_nobody_has_made_yet(tmp_path: Path, attempt: int) -> None:
+    del attempt
+    together = threading.Barrier(4)
+
+    def append() -> None:
+        together.wait()
+        open_log(tmp_path).append_many([b"row"], 1)
+
+    threads = [threading.Thread(target=append) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(open_log(tmp_path)) == 4
