@@ -16,6 +16,8 @@ from edge_agent.supervisor import Supervisor
 _log: Final = logging.getLogger("edge_agent")
 
 _FIRST_TICK_S: Final = 0.05
+_EAGER_S: Final = 3.0
+"""So long the agent looks often, so that whoever starts it sees the first readings at once."""
 _SENSOR_STOP_S: Final = 2.0
 _SAVE_INTERVAL_S: Final = 900.0
 
@@ -84,12 +86,13 @@ class Agent:
 
     def _loop(self, notifier: ServiceNotifier, *, until_sent: bool) -> None:
         tick_s, save_at_s = _FIRST_TICK_S, time.monotonic() + _SAVE_INTERVAL_S
+        eager_until_s = time.monotonic() + _EAGER_S
         while not self._stop.is_set():
             self._intake.wait(tick_s)
             now_ms = self._now_ms()
             self._pipeline.tick(now_ms)
             self._tell_alive(notifier)
-            if self._publisher.counts["publishes"]:
+            if time.monotonic() > eager_until_s:
                 tick_s = self._tick_s
             if time.monotonic() > save_at_s:
                 self._save()
