@@ -1,13 +1,11 @@
 """One process of the dataflow: concrete parts, recovery, signals, and the run."""
 
 import logging
-import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from types import FrameType
 from typing import Any, Final, Protocol, TypeVar
 
 from bytewax.recovery import RecoveryConfig
@@ -35,6 +33,7 @@ from cloud_stream.source import JournalSource
 from cloud_stream.stores import open_store
 from cloud_stream.windows.fleet import FleetWindows
 from cloud_stream.windows.settings import WindowSettings
+from wattline.stop_signals import called_on_stop
 
 V = TypeVar("V")
 W = TypeVar("W")
@@ -58,12 +57,10 @@ def run_flow(config: CloudConfig, process_id: int = 0, addresses: Sequence[str] 
         ConfigError: The configuration cannot be used.
     """
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stopper(stop))
     prepare_recovery(config.flow.recovery_dir, process_id)
     registry = CollectorRegistry()
     counters = FlowCounters(registry)
-    with ExitStack() as stack:
+    with called_on_stop(stop.set), ExitStack() as stack:
         source = _source(config, process_id, stop)
         counters.watch_commit_age(source.commit_age_s)
         registry.register(JournalCollector(_partitions(config, stack), now_ms))
@@ -173,11 +170,3 @@ def _logic(
             seen.update(grown)
 
     return StepLogic(step, state, count, share)
-
-
-def _stopper(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
-    def handle(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        stop.set()
-
-    return handle

@@ -1,11 +1,10 @@
 """`wattline cloud ingest`: puts the parts of ingest together and runs them until SIGTERM."""
 
 import logging
-import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -18,6 +17,7 @@ from cloud_stream.journal import Journal
 from cloud_stream.metrics import IngestCounters, JournalCollector, serving
 from cloud_stream.registry import Registry
 from wattline.durable_log import DurableLog
+from wattline.stop_signals import called_on_stop
 
 _log: Final = logging.getLogger("cloud_stream.ingest")
 
@@ -45,7 +45,7 @@ def run_ingest(config: CloudConfig) -> int:
         session = BrokerSession(config.broker, inbox, counters)
         _show_journal(metrics, partitions)
         stack.enter_context(serving(metrics, config.metrics.bind, config.metrics.ingest_port))
-        stack.enter_context(_stopped_by_signals(session))
+        stack.enter_context(called_on_stop(session.stop))
         ingest = Ingest(
             inbox=inbox,
             partitions=partitions,
@@ -82,14 +82,3 @@ def _run(ingest: Ingest, session: BrokerSession) -> int:
 
 def _show_journal(metrics: CollectorRegistry, partitions: Sequence[DurableLog]) -> None:
     metrics.register(JournalCollector(partitions, lambda: time.time_ns() // 1_000_000))
-
-
-@contextmanager
-def _stopped_by_signals(session: BrokerSession) -> Iterator[None]:
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda *_: session.stop()) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

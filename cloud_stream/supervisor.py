@@ -7,7 +7,6 @@ that runs but does not commit while the journal holds rows is restarted too.
 import fcntl
 import json
 import logging
-import signal
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from cloud_stream.metrics import lag_rows
 from wattline.backoff import Backoff
 from wattline.errors import ConfigError, LogError
 from wattline.local_servers import LOOPBACK, free_port
+from wattline.stop_signals import called_on_stop
 
 _log: Final = logging.getLogger("cloud_stream.supervisor")
 TICK_S: Final = 0.2
@@ -141,7 +141,7 @@ def supervise(config_path: Path, config: CloudConfig) -> int:
     ingest = Group("ingest", lambda: [[*command, "ingest", *file]], _backoff())
     flow = Group("flow", lambda: flow_commands([*command, "flow", *file], config.flow.processes), _backoff())
     stopping = threading.Event()
-    with _alone(config.flow.recovery_dir), _set_by_signals(stopping):
+    with _alone(config.flow.recovery_dir), called_on_stop(stopping.set):
         return Supervisor(config, ingest, flow).run(stopping)
 
 
@@ -201,14 +201,3 @@ def _alone(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise CloudError(f"{folder}: another `wattline cloud run` uses this folder") from None
         yield
-
-
-@contextmanager
-def _set_by_signals(event: threading.Event) -> Iterator[None]:
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda *_: event.set()) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

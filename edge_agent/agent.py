@@ -60,7 +60,7 @@ class Agent:
         self._clock = clock or ClockWatch.of_now()
 
     def stop(self) -> None:
-        """Ask the agent to end; safe in a signal handler."""
+        """Ask the agent to end, from another thread."""
         self._stop.set()
         self._intake.hurry()
 

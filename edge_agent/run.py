@@ -2,7 +2,6 @@
 
 import fcntl
 import logging
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Final
 
 from edge_agent.bootstrap import load_plan, make_agent
 from wattline.errors import ConfigError
+from wattline.stop_signals import called_on_stop
 
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
@@ -32,9 +32,8 @@ def run_agent(path: Path, *, until_sent: bool = False, log_level: str = "info") 
     try:
         with _alone(plan.config.gateway.state_dir):
             agent = make_agent(plan)
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: agent.stop())
-            agent.run(until_sent=until_sent)
+            with called_on_stop(agent.stop):
+                agent.run(until_sent=until_sent)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.where}", error.problem) from error
 

@@ -1,6 +1,5 @@
 """`wattline simulate`: fleets of gateways from the command line."""
 
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from simulators.fleet_config import AckMode, FleetConfig, ProtocolChoice
 from simulators.report import FleetReport, Totals, check_writable, save
 from wattline.config import parse_duration
 from wattline.errors import ConfigError
+from wattline.stop_signals import called_on_stop
 
 _EXIT_INCOMPLETE: Final = 1
 _FLEET_EXAMPLES: Final = """Examples:
@@ -156,16 +156,11 @@ def _two_interrupts() -> Iterator[tuple[threading.Event, threading.Event]]:
     """Turn SIGINT and SIGTERM into two events: the first signal sets one, the second the other."""
     stop, give_up = threading.Event(), threading.Event()
 
-    def on_signal(_number: int, _frame: object) -> None:
+    def on_signal() -> None:
         (give_up if stop.is_set() else stop).set()
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    old = [signal.signal(number, on_signal) for number in numbers]
-    try:
+    with called_on_stop(on_signal):
         yield stop, give_up
-    finally:
-        for number, handler in zip(numbers, old, strict=True):
-            signal.signal(number, handler)
 
 
 @contextmanager
