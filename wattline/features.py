@@ -86,6 +86,30 @@ _HOUR_SIN: Final = np.array([math.sin(math.tau * minute / len(_MINUTES)) for min
 _HOUR_COS: Final = np.array([math.cos(math.tau * minute / len(_MINUTES)) for minute in _MINUTES])
 
 
+class Observed(NamedTuple):
+    """What is seen at N intervals as such, for rules: float64[N] each.
+
+    Attributes:
+        flat_ms: Time without any change, up to the interval's end.
+        flat_usual_ms: The longest such time of the meter's last weeks, this one left out.
+        zero_ms: Time at exactly zero, up to the interval's end.
+        zero_usual_ms: The longest such time of the last weeks, this one left out.
+        gap_ms: Time without data between the interval before and this one.
+        gap_usual_ms: The running mean of such gaps; 0 where data come without.
+        previous: Mean rate of the interval before; 0 for a meter's first.
+        peak: The largest rate of the last weeks, either sign, before this interval.
+    """
+
+    flat_ms: Floats
+    flat_usual_ms: Floats
+    zero_ms: Floats
+    zero_usual_ms: Floats
+    gap_ms: Floats
+    gap_usual_ms: Floats
+    previous: Floats
+    peak: Floats
+
+
 class FeatureRows(NamedTuple):
     """Features of N intervals, in the order they were given.
 
@@ -95,12 +119,20 @@ class FeatureRows(NamedTuple):
         seen: Intervals of the meter before this one.
         in_order: False for an interval that is not newer than the meter's
             last: it changed nothing and its features are 0.
+        observed: What rules go by; 0 where `in_order` is False.
     """
 
     matrix: npt.NDArray[np.float32]
     known_ms: Floats
     seen: Floats
     in_order: npt.NDArray[np.bool_]
+    observed: Observed
+
+    @classmethod
+    def blank(cls, n: int) -> Self:
+        """N rows of nothing, to be filled in."""
+        observed = Observed(*(np.zeros(n) for _ in Observed._fields))
+        return cls(np.zeros((n, len(NAMES)), np.float32), np.zeros(n), np.zeros(n), np.zeros(n, np.bool_), observed)
 
     def ready(self, warm_up_ms: int = WARM_UP_MS) -> npt.NDArray[np.bool_]:
         """Which intervals may be judged or learned from: bool[N].
@@ -185,8 +217,7 @@ class FeatureState:
         Args:
             intervals: N intervals; `meter` below `meters`.
         """
-        n = len(intervals)
-        rows = FeatureRows(np.zeros((n, len(NAMES)), np.float32), np.zeros(n), np.zeros(n), np.zeros(n, np.bool_))
+        rows = FeatureRows.blank(len(intervals))
         for chosen in _rounds(intervals):
             self._step(intervals.take(chosen), chosen, rows)
         return rows
@@ -210,6 +241,8 @@ class FeatureState:
         out.known_ms[rows] = now.start_ms - after.first_ms
         out.seen[rows] = memory.seen
         out.in_order[rows] = True
+        for column, values in zip(out.observed, _observed(memory, after, now), strict=True):
+            column[rows] = values
 
     def export(self) -> dict[str, Floats]:
         """A copy of the whole state, for `restore` after a restart."""
@@ -358,6 +391,20 @@ def _after(memory: _Memory, slot: _Slot, now: Intervals) -> _Memory:
         gap_usual_ms=memory.gap_usual_ms + day
         * np.where(first, 0.0, np.minimum(_gap_ms(memory, now), HOUR_MS) - memory.gap_usual_ms),
     )  # fmt: skip
+
+
+def _observed(memory: _Memory, after: _Memory, now: Intervals) -> Observed:
+    first = memory.seen == 0
+    return Observed(
+        flat_ms=after.flat_ms,
+        flat_usual_ms=memory.flat_usual_ms,
+        zero_ms=after.zero_ms,
+        zero_usual_ms=memory.zero_usual_ms,
+        gap_ms=np.where(first, 0.0, _gap_ms(memory, now)),
+        gap_usual_ms=memory.gap_usual_ms,
+        previous=memory.last,
+        peak=memory.peak,
+    )
 
 
 def _limited(x: Floats, memory: _Memory) -> Floats:
