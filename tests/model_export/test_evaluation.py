@@ -40,7 +40,7 @@ def test_a_fault_is_found_by_an_anomaly_in_it_or_right_after(
     quality = evaluate(series, table, found)
     assert quality.recall == {"spike": recall}
     assert quality.false_alarms == false_alarms
-    assert quality.false_alarms_per_week == pytest.approx(false_alarms)
+    assert quality.false_alarms_per_meter_week == pytest.approx(false_alarms)
 
 
 def test_a_fault_where_nothing_was_judged_does_not_count() -> None:

@@ -1,0 +1,48 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from model_export.errors import DataError
+from wattline.config import parse_duration
+
+_MIN_INTERVAL_MS: Final = 1_000
+_DAY_MS: Final = 86_400_000
+
+DatasetOption = Annotated[
+    str, typer.Option("--dataset", help="What the data are: simulated, lead, london, csv or archive.", metavar="NAME")
+]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Where they lie: a folder or a file. Not for simulated.", metavar="PATH")
+]
+HomesOption = Annotated[
+    int | None, typer.Option("--homes", min=1, help="Meters to take; all, or 24 simulated ones.", metavar="N")
+]
+DaysOption = Annotated[int, typer.Option("--days", min=2, help="Days of each simulated meter.", metavar="D")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same result.", metavar="N")]
+ValueOption = Annotated[str, typer.Option("--value-column", help="csv: the column of values.", metavar="NAME")]
+QuantityOption = Annotated[
+    str, typer.Option("--quantity", help="csv: what the values are: power_w, energy_kwh, ...", metavar="NAME")
+]
+AlarmsOption = Annotated[
+    float,
+    typer.Option("--alarms", min=0.001, help="False alarms per meter and week that you can bear.", metavar="RATE"),
+]
+AsJsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
+
+
+def interval_ms_of(text: str) -> int:
+    """The length of interval that a person wrote.
+
+    Raises:
+        DataError: It is no duration, or no whole part of a day.
+    """
+    try:
+        interval_ms = int(parse_duration(text))
+    except ValueError as error:
+        raise DataError(f"--interval: {error}") from None
+    if interval_ms < _MIN_INTERVAL_MS or _DAY_MS % interval_ms:
+        raise DataError(f"--interval {text}: expected a whole part of a day, at least 1s")
+    return interval_ms
