@@ -1,0 +1,1 @@
+"""Household segments: meters that use their day alike, whatever their size."""

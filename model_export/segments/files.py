@@ -1,0 +1,45 @@
+"""What a segmentation leaves in a folder."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Final
+
+from model_export.segments.profiles import Excluded
+from model_export.segments.segmentation import Membership
+from wattline.segments import COLUMNS
+
+SEGMENTS: Final = "segments.json"
+MEMBERS: Final = "segments.csv"
+ASSIGNED: Final = "assigned.csv"
+EXCLUDED: Final = "excluded.csv"
+PICTURE: Final = "segments.png"
+PAGE: Final = "segments.html"
+
+
+def members_csv(placed: Sequence[Membership]) -> bytes:
+    """`segments.csv`, see `wattline.segments`."""
+    return _csv(COLUMNS, ((one.meter, one.segment, one.name, f"{one.distance:.4f}", str(one.days)) for one in placed))
+
+
+def excluded_csv(excluded: Sequence[Excluded]) -> bytes:
+    """`excluded.csv`: meters without a profile, and why."""
+    return _csv(("meter", "reason", "days"), ((one.meter, one.reason, str(one.days)) for one in excluded))
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Write files that are there whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        fresh = folder / f"{name}.new"
+        fresh.write_bytes(content)
+        fresh.replace(folder / name)
+
+
+def _csv(head: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    text = StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue().encode()
