@@ -5,6 +5,7 @@ the rows that a model learns from, with the edge's own feature function.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,9 @@ import numpy.typing as npt
 
 from model_export.errors import DataError
 from wattline.features import NAMES, WARM_UP_MS, FeatureState
-from wattline.intervals import Integers, Intervals, concatenate
+from wattline.intervals import Floats, Integers, Intervals, concatenate
+
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +29,41 @@ class FaultSpan:
 
 
 @dataclass(frozen=True, slots=True)
+class Building:
+    """What is known of the building that a meter is in.
+
+    Attributes:
+        site: The site that weather is told for; "" where none is named.
+        use: What it is used for, in the data's own words; "" where unknown.
+        floor_m2: Its floor area in square metres; NaN where unknown.
+    """
+
+    site: str = ""
+    use: str = ""
+    floor_m2: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class MeterSeries:
     """The intervals of one meter in time order, and what is known to be wrong in them.
 
     Attributes:
         name: The meter.
-        intervals: Its intervals; `meter` is ignored.
+        intervals: N intervals; `meter` is ignored.
         faults: Labelled faults; training takes unlabelled series.
+        labels: Which intervals are labelled as anomalous, bool[N]; None where the data speak of no anomalies.
+        temperature_c: Outdoor temperature, float64[N], NaN where unknown; None where the data have none.
+        occupancy: People present, or their share, float64[N], NaN where unknown; None where the data have none.
+        building: What is known of the building; None for nothing.
     """
 
     name: str
     intervals: Intervals
     faults: tuple[FaultSpan, ...] = ()
+    labels: Bools | None = None
+    temperature_c: Floats | None = None
+    occupancy: Floats | None = None
+    building: Building | None = None
 
 
 @dataclass(frozen=True, slots=True)
