@@ -204,7 +204,7 @@ def _show(figures: dict[str, Any], *, as_json: bool) -> None:
         return
     table = Table(title=f"{figures['meters']} meters")
     for name in ("segment", "tag", "meters", "share"):
-        table.add_column(name, justify="right" if name in {"meters", "share"} else "left")
+        table.add_column(name, justify="right" if name in {"meters", "share"} else "left", overflow="fold")
     for row in figures["segments"]:
         table.add_row(row["name"], row["id"], str(row["meters"]), f"{row['share']:.0%}")
     console = Console()

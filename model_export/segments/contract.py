@@ -74,7 +74,7 @@ class Segments(msgspec.Struct, frozen=True, kw_only=True):
     meters: Count
     other: Count
     excluded: dict[str, Count]
-    segments: Annotated[tuple[Segment, ...], msgspec.Meta(min_length=1, max_length=64)]
+    segments: Annotated[tuple[Segment, ...], msgspec.Meta(min_length=1, max_length=8)]
 
     @property
     def clock(self) -> Clock:

@@ -6,6 +6,7 @@ each exceeds the others, and then by how far they rise above their mean.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,12 +17,13 @@ import numpy as np
 from model_export.segments.profiles import week_mean
 from wattline.intervals import Floats
 
-_NIGHT, _MORNING, _DAYTIME, _EVENING = range(4)
-_STARTS_H: Final = (6, 10, 16, 23)
-"""Of morning, daytime, evening and the night again."""
+_STARTS_H: Final = (6, 10, 16, 19.5, 23)
+"""Of morning, daytime, early evening, late evening and the night again."""
+_PARTS: Final = 5
+_EARLY, _LATE = 3, 4
 _ALONE: Final = ("night load", "morning peak", "daytime", "evening peak")
 _TOGETHER: Final = ("night", "morning", "daytime", "evening")
-_MORE: Final = ("more at night", "more in the morning", "more in the daytime", "more in the evening")
+_MORE: Final = ("more at night", "more in the morning", "more in the daytime", *(("more in the evening",) * 2))
 _SHARP: Final = "sharp"
 _STRENGTHS: Final = {2: ("mild", "strong"), 3: ("mild", "medium", "strong")}
 _FLAT_BELOW: Final = 0.2
@@ -30,11 +32,21 @@ _PART_FROM: Final = 0.2
 """Share of what is used above the mean."""
 _BUSY_FROM: Final = 1.5
 """Workdays to weekends, or the other way round."""
+_LEAST: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What a centre is before names are made unique."""
+    """What a centre is before names are made unique.
+
+    Attributes:
+        place: Its row.
+        flat: It hardly differs from its mean.
+        parts: Of the day, that hold what is used above the mean; the evening is one, 3.
+        week: "workday ", "weekend ", or "" for both alike.
+        level: Mean per part of the day; the evening is two, 3 and 4.
+        peak: The highest of the mean day.
+    """
 
     place: int
     flat: bool
@@ -53,8 +65,8 @@ class _Kind:
             return f"{self.week}flat"
         if len(self.parts) == 1:
             return f"{self.week}{_ALONE[self.parts[0]]}"
-        words = [_TOGETHER[part] for part in self.parts]
-        return f"{self.week}{', '.join(words[:-1])} and {words[-1]}"
+        *first, last = [_TOGETHER[part] for part in self.parts]
+        return f"{self.week}{', '.join(first)} and {last}"
 
 
 def named(centres: Floats) -> list[tuple[int, str]]:
@@ -70,61 +82,54 @@ def named(centres: Floats) -> list[tuple[int, str]]:
     names: list[tuple[int, str]] = []
     for _, group in groupby(kinds, key=lambda one: one.order):
         same = list(group)
-        names += [(one.place, _joined(one.name, extra)) for one, extra in zip(same, _qualifiers(same), strict=True)]
+        names += [(one.place, ", ".join([one.name, *more])) for one, more in zip(same, _told_apart(same), strict=True)]
     return names
 
 
 def slug(name: str) -> str:
-    """The name as a tag: `evening-peak-strong`."""
+    """The name as a tag: `evening-peak-early`."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
-def part_of_day(slots: int) -> list[int]:
-    """Of each interval of the day the part (0 night, 1 morning, 2 daytime, 3 evening) that its middle lies in."""
-    hours = (np.arange(slots) + 0.5) * 24 / slots
-    return [int(part) % 4 for part in np.searchsorted(_STARTS_H, hours, side="right")]
 
 
 def _kind(place: int, shape: Floats) -> _Kind:
     day = week_mean(shape)
-    part = np.array(part_of_day(len(day)))
-    above = np.maximum(day - 1.0, 0.0)
-    total = max(float(above.sum()), 1e-12)
-    level = tuple(float(day[part == one].mean()) for one in range(4))
+    hours = (np.arange(len(day)) + 0.5) * 24 / len(day)
+    part = np.searchsorted(_STARTS_H, hours, side="right") % _PARTS
+    above = np.bincount(np.minimum(part, _EARLY), weights=np.maximum(day - 1.0, 0.0))
     flat = float(day.std()) < _FLAT_BELOW
-    parts = tuple(one for one in range(4) if not flat and above[part == one].sum() >= _PART_FROM * total)
+    parts = () if flat else tuple(np.flatnonzero(above >= _PART_FROM * above.sum()).tolist())
+    level = tuple(float(day[part == one].mean()) for one in range(_PARTS))
     return _Kind(place, flat, parts, _week(shape), level, float(day.max()))
 
 
 def _week(shape: Floats) -> str:
-    workday, weekend = (max(float(row.mean()), 1e-12) for row in shape)
+    workday, weekend = (max(float(row.mean()), _LEAST) for row in shape)
     if workday >= _BUSY_FROM * weekend:
         return "workday "
     return "weekend " if weekend >= _BUSY_FROM * workday else ""
 
 
-def _qualifiers(same: Sequence[_Kind]) -> list[str]:
+def _told_apart(same: Sequence[_Kind]) -> list[list[str]]:
     """Words for each of the segments that share a name, lowest peak first."""
     if len(same) == 1:
-        return [""]
+        return [[]]
     levels = np.array([one.level for one in same])
     beyond = levels - (levels.sum(axis=0) - levels) / (len(same) - 1)
-    words = [
-        _SHARP if part in one.parts else _MORE[part] for one, part in zip(same, beyond.argmax(axis=1), strict=True)
-    ]
-    shared = {word: words.count(word) for word in words}
-    seen: dict[str, int] = {}
-    for place, word in enumerate(words):
-        seen[word] = seen.get(word, 0) + 1
-        if shared[word] > 1:
-            strength = _strength(seen[word], shared[word])
-            words[place] = strength if word == _SHARP else f"{word}, {strength}"
-    return words
+    words = [_word(one, part) for one, part in zip(same, beyond.argmax(axis=1).tolist(), strict=True)]
+    shared, seen, told = Counter(words), Counter[str](), []
+    for word in words:
+        seen[word] += 1
+        strength = [_strength(seen[word], shared[word])] if shared[word] > 1 else []
+        told.append(strength if strength and word == _SHARP else [word, *strength])
+    return told
+
+
+def _word(one: _Kind, part: int) -> str:
+    """Where a segment lies above those that share its name."""
+    if part in {_EARLY, _LATE} and _EARLY in one.parts:
+        return "early" if part == _EARLY else "late"
+    return _SHARP if one.parts == (part,) else _MORE[part]
 
 
 def _strength(number: int, of: int) -> str:
     return _STRENGTHS[of][number - 1] if of in _STRENGTHS else f"level {number}"
-
-
-def _joined(name: str, qualifier: str) -> str:
-    return f"{name}, {qualifier}" if qualifier else name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from model_export.segments.contract import Segment, Segments
+from model_export.segments.contract import OTHER, OTHER_NAME, Segment, Segments
 from model_export.segments.segmentation import Membership, Profiles
 from wattline.intervals import Floats
 
@@ -28,9 +28,12 @@ _COLOURS: Final = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA33
 
 
 @dataclass(frozen=True, slots=True)
-class _Panel:
-    centre: Floats
-    lines: Floats
+class _Row:
+    """One segment: its members, float64[M, 2, S], and its centre, float64[2, S], where it has one."""
+
+    title: str
+    members: Floats
+    centre: Floats | None
     colour: str
 
 
@@ -46,18 +49,16 @@ def profile_plot(segments: Segments, profiles: Profiles, placed: Sequence[Member
     from matplotlib.figure import Figure
 
     shapes, tags = profiles.shapes, np.array([one.segment for one in placed])
-    rows = len(segments.segments)
+    rows = len(segments.segments) + bool(segments.other)
     figure = Figure(figsize=(_WIDTH_IN, _ROW_IN * rows + 0.9), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False)
     for row, one in enumerate(segments.segments):
-        lines = _sampled(shapes[tags == one.id])
-        for column, (axes, day) in enumerate(zip(grid[row], ("workday", "weekend"), strict=True)):
-            centre = segments.shapes[row, column]
-            _draw(axes, _Panel(centre, lines[:, column], _COLOURS[row % len(_COLOURS)]))
-            axes.set_title(_title(one) if column == 0 else day, loc="left" if column == 0 else "right", fontsize=9)
-        grid[row][0].set_title("workday", loc="right", fontsize=9)
-    _finish(grid[0][0], _top(segments.shapes, shapes[tags != "other"]))
+        _draw_row(grid[row], _Row(_title(one), _sampled(shapes[tags == one.id]), segments.shapes[row], _COLOURS[row]))
+    if segments.other:
+        title = f"{OTHER_NAME} - {segments.other / segments.meters:.0%} ({segments.other})"
+        _draw_row(grid[-1], _Row(title, _sampled(shapes[tags == OTHER]), None, _MEMBER))
+    _finish(grid[0][0], _top(segments.shapes, shapes[tags != OTHER]))
     figure.suptitle(_heading(segments), fontsize=11)
     figure.supxlabel(f"time of day ({segments.time_zone})", fontsize=9)
     figure.supylabel("times the meter's own mean", fontsize=9)
@@ -66,22 +67,26 @@ def profile_plot(segments: Segments, profiles: Profiles, placed: Sequence[Member
     return picture.getvalue()
 
 
-def _draw(axes: "Axes", panel: _Panel) -> None:
-    hours = (np.arange(len(panel.centre)) + 0.5) * 24 / len(panel.centre)
-    width = 0.7 if len(panel.lines) <= _MOST_LINES // 2 else 0.4
-    axes.axhline(1.0, color="0.8", linewidth=0.8)
-    if len(panel.lines):
-        axes.plot(hours, panel.lines.T, color=_MEMBER, linewidth=width, alpha=0.5)
-    axes.plot(hours, panel.centre, color=panel.colour, linewidth=2.4)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
+def _draw_row(pair: "Sequence[Axes]", row: _Row) -> None:
+    hours = (np.arange(row.members.shape[-1]) + 0.5) * 24 / row.members.shape[-1]
+    width = 0.7 if len(row.members) <= _MOST_LINES // 2 else 0.4
+    pair[0].set_title(row.title, loc="left", fontsize=9)
+    for column, (axes, day) in enumerate(zip(pair, ("workday", "weekend"), strict=True)):
+        axes.axhline(1.0, color="0.8", linewidth=0.8)
+        if len(row.members):
+            axes.plot(hours, row.members[:, column].T, color=_MEMBER, linewidth=width, alpha=0.5)
+        if row.centre is not None:
+            axes.plot(hours, row.centre[column], color=row.colour, linewidth=2.4)
+        axes.set_title(day, loc="right", fontsize=9, color="0.4")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
 
 
 def _finish(axes: "Axes", top: float) -> None:
     """Axes are shared: one sets them all."""
     axes.set_xlim(0, 24)
-    axes.set_xticks(range(0, 25, 4))
-    axes.set_xticklabels([f"{hour:02d}:00" for hour in range(0, 25, 4)])
+    axes.set_xticks(range(0, 24, 4))
+    axes.set_xticklabels([f"{hour:02d}:00" for hour in range(0, 24, 4)])
     axes.set_ylim(0, top)
 
 
