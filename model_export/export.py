@@ -1,4 +1,4 @@
-"""A trained pipeline as one ONNX graph that needs no knowledge of its family.
+"""A trained detector as one ONNX file that needs no knowledge of its family.
 
 features: float32[N, F] -> score: float32[N], is_anomaly: bool[N]. Scaling,
 model, calibration and threshold are inside. Every export is compared with the
@@ -6,6 +6,7 @@ pipeline on real rows before anybody may have it.
 """
 
 import hashlib
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,23 +17,20 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import helper, numpy_helper
-from skl2onnx import convert_sklearn
-from skl2onnx.common.data_types import FloatTensorType
-from sklearn.pipeline import Pipeline
+from onnx import helper
 
 from model_export.calibration import Curve
+from model_export.curves import add_calibration
 from model_export.errors import DataError, ParityError
+from model_export.families.port import Rows, Scorer
+from model_export.graph import FEATURES, FOUND, RAW, SCORE, Graph
 from wattline.features import CONTRACT, NAMES
 from wattline.intervals import Floats
 
-OPSET: Final = 17
-ML_OPSET: Final = 3
-IR_VERSION: Final = 8
 MAX_SCORE_ERROR: Final = 1e-4
-_RAW: Final = "score_samples"
-
-Rows = npt.NDArray[np.float32]
+REFERENCE_ROWS: Final = 8
+_REFERENCE: Final = ("reference_rows", "reference_scores")
+_CHUNK: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,65 +41,17 @@ class Scored:
     found: npt.NDArray[np.bool_]
 
 
-def build_graph(pipeline: Pipeline, curve: Curve, threshold: float) -> onnx.ModelProto:
-    """Convert a density pipeline and append its calibration and threshold.
+def build_graph(scorer: Scorer, curve: Curve, threshold: float) -> onnx.ModelProto:
+    """The graph of a detector.
 
     Args:
-        pipeline: Its last step has `score_samples`, high where ordinary.
-        curve: Raw score (the negative of `score_samples`) to calibrated score.
+        scorer: Makes the raw score.
+        curve: Raw score to calibrated score.
         threshold: The calibrated score from which an interval is an anomaly.
     """
-    converted = convert_sklearn(
-        pipeline,
-        initial_types=[("features", FloatTensorType([None, len(NAMES)]))],
-        options={id(pipeline.steps[-1][1]): {"score_samples": True}},
-        target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET},
-    )
-    density = onnx.utils.Extractor(converted).extract_model(["features"], [_RAW])
-    nodes, constants = _calibration(curve, threshold)
-    graph = helper.make_graph(
-        [*density.graph.node, *nodes],
-        "wattline-detector",
-        list(density.graph.input),
-        [
-            helper.make_tensor_value_info("score", onnx.TensorProto.FLOAT, ["N"]),
-            helper.make_tensor_value_info("is_anomaly", onnx.TensorProto.BOOL, ["N"]),
-        ],
-        [*density.graph.initializer, *(numpy_helper.from_array(array, name) for name, array in constants.items())],
-    )
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
-    model = helper.make_model(graph, opset_imports=opsets, producer_name="wattline", ir_version=IR_VERSION)
-    onnx.checker.check_model(model, full_check=True)
-    return model
-
-
-def _calibration(curve: Curve, threshold: float) -> tuple[list[onnx.NodeProto], dict[str, npt.NDArray[np.generic]]]:
-    """The curve as a sum of clipped ramps, then the comparison."""
-    width = np.diff(curve.raw)
-    constants: dict[str, npt.NDArray[np.generic]] = {
-        "cal_column": np.array([-1, 1], np.int64),
-        "cal_flat": np.array([-1], np.int64),
-        "cal_knots": curve.raw[:-1].astype(np.float32)[None, :],
-        "cal_zero": np.zeros((1, 1), np.float32),
-        "cal_one": np.ones((1, 1), np.float32),
-        "cal_width": width.astype(np.float32)[None, :],
-        "cal_slope": (np.diff(curve.score) / width).astype(np.float32)[:, None],
-        "cal_start": np.array([[curve.score[0]]], np.float32),
-        "cal_threshold": np.array([threshold], np.float32),
-    }
-    steps = (
-        ("Neg", [_RAW], "cal_raw"),
-        ("Reshape", ["cal_raw", "cal_column"], "cal_raw_column"),
-        ("Sub", ["cal_raw_column", "cal_knots"], "cal_beyond"),
-        ("Max", ["cal_beyond", "cal_zero"], "cal_positive"),
-        ("Min", ["cal_positive", "cal_width"], "cal_ramps"),
-        ("MatMul", ["cal_ramps", "cal_slope"], "cal_rise"),
-        ("Add", ["cal_rise", "cal_start"], "cal_sum"),
-        ("Min", ["cal_sum", "cal_one"], "cal_bounded"),
-        ("Reshape", ["cal_bounded", "cal_flat"], "score"),
-        ("GreaterOrEqual", ["score", "cal_threshold"], "is_anomaly"),
-    )
-    return [helper.make_node(kind, inputs, [output], name=output) for kind, inputs, output in steps], constants
+    graph = Graph()
+    add_calibration(graph, scorer.add_raw(graph), curve, threshold)
+    return graph.model()
 
 
 def weights_hash(model: onnx.ModelProto) -> str:
@@ -117,18 +67,66 @@ def with_metadata(model: onnx.ModelProto, facts: Mapping[str, str]) -> bytes:
     return content
 
 
+def reference_facts(rows: Rows, scored: Scored) -> dict[str, str]:
+    """A few rows and their scores, by which any holder of the file can tell that it computes as it should.
+
+    Args:
+        rows: Real rows, float32[N, F].
+        scored: What the graph says of them.
+    """
+    order = np.argsort(scored.score, kind="stable")
+    chosen = order[np.linspace(0, len(order) - 1, min(REFERENCE_ROWS, len(order))).astype(np.intp)]
+    parts = (rows[chosen], scored.score[chosen])
+    return {
+        name: b64encode(np.asarray(part, "<f4").tobytes()).decode()
+        for name, part in zip(_REFERENCE, parts, strict=True)
+    }
+
+
+def reference_error(model: bytes) -> float:
+    """By how much the model's scores here differ from those where it was made.
+
+    Raises:
+        DataError: The file carries no reference rows of this contract.
+    """
+    facts = _properties(_parsed(model, "the model"))
+    try:
+        rows, score = (np.frombuffer(b64decode(facts[name], validate=True), "<f4") for name in _REFERENCE)
+        expected = score.astype(np.float64)
+        scored = score_rows(model, rows.reshape(len(score), len(NAMES)))
+    except (KeyError, ValueError):
+        raise DataError("the model carries no reference rows") from None
+    return float(np.abs(scored.score - expected).max(initial=0.0))
+
+
+def facts_of(model: bytes) -> dict[str, str]:
+    """A model file's metadata, but for its reference rows."""
+    facts = _properties(_parsed(model, "the model"))
+    return {name: fact for name, fact in facts.items() if name not in _REFERENCE}
+
+
 def score_rows(model: bytes, rows: Rows) -> Scored:
     """What the model file says of N rows."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    parts = [session.run(["score", "is_anomaly"], {"features": part}) for part in _chunks(rows)]
-    score, found = (np.concatenate(column) for column in zip(*parts, strict=True))
+    score, found = _run(model, rows, (SCORE, FOUND))
     return Scored(score.astype(np.float64), found)
 
 
-def _chunks(rows: Rows, size: int = 65_536) -> list[Rows]:
-    return [rows[i : i + size] for i in range(0, max(len(rows), 1), size)]
+def raw_rows(model: onnx.ModelProto, rows: Rows) -> Floats:
+    """The raw scores that a model of `build_graph` gives N rows, float64[N]."""
+    opened = onnx.ModelProto()
+    opened.CopyFrom(model)
+    opened.graph.output.append(helper.make_tensor_value_info(RAW, onnx.TensorProto.FLOAT, ["N", 1]))
+    [raw] = _run(opened.SerializeToString(), rows, (RAW,))
+    return np.asarray(raw[:, 0], np.float64)
+
+
+def _run(model: bytes, rows: Rows, outputs: tuple[str, ...]) -> list[npt.NDArray[np.generic]]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    chunks = [rows[i : i + _CHUNK] for i in range(0, max(len(rows), 1), _CHUNK)]
+    parts = [session.run(outputs, {FEATURES: chunk}) for chunk in chunks]
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
 def check_parity(exported: Scored, trained: Scored) -> float:
@@ -161,12 +159,20 @@ def read_model(path: Path) -> tuple[bytes, dict[str, str]]:
     """
     try:
         content = path.read_bytes()
-        model = onnx.load_from_string(content)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from None
-    except DecodeError:
-        raise DataError(f"{path}: is no ONNX file") from None
-    facts = {entry.key: entry.value for entry in model.metadata_props}
+    facts = _properties(_parsed(content, str(path)))
     if facts.get("contract") != CONTRACT or facts.get("features") != ",".join(NAMES):
         raise DataError(f"{path}: is no model of the feature contract {CONTRACT}")
     return content, facts
+
+
+def _parsed(content: bytes, where: str) -> onnx.ModelProto:
+    try:
+        return onnx.load_from_string(content)
+    except DecodeError:
+        raise DataError(f"{where}: is no ONNX file") from None
+
+
+def _properties(model: onnx.ModelProto) -> dict[str, str]:
+    return {entry.key: entry.value for entry in model.metadata_props}

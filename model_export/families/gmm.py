@@ -3,46 +3,41 @@
 The number of components is chosen by BIC (Schwarz 1978) on a sample.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+
+from model_export.families.port import Rows, Tick
+from model_export.families.rows import fitted_scaler, sample, scaling, trimmed
+from model_export.graph import Graph, squared_distances
+from wattline.intervals import Floats
 
 NAME: Final = "gmm"
-COMPONENTS: Final = (8, 16)
-"""Candidates; more than that fits the simulator rather than homes, and costs microseconds."""
-_REGULARISATION: Final = 0.03
+COMPONENTS: Final = (4, 8, 12)
+"""Candidates; more than that fits the training meters rather than meters, and costs microseconds."""
+STEPS: Final = len(COMPONENTS)
+RULE: Final = None
+MAX_ROWS: Final = 20_000
+_REGULARISATION: Final = 0.1
 """Variance added to each standardised feature: no component may collapse onto
 features that are often exactly 0 (spread, gap, flat), which BIC would reward."""
-_LEAST_SCALE: Final = 0.25
-"""Least standard deviation that a feature is divided by: a feature that is nearly
-always 0 must not make an interval strange by its rarity alone. Features have sizes
-of about 1 by contract."""
 _CONVERGED: Final = 3e-3
 _ITERATIONS: Final = 60
 
 
-def fit(matrix: npt.NDArray[np.float32], seed: int, tick: Callable[[], None] = lambda: None) -> Pipeline:
-    """Fit the mixture with the lowest BIC.
-
-    Args:
-        matrix: float32[N, F] of ordinary intervals.
-        seed: Start of the fit.
-        tick: Called after each candidate.
-    """
-    scaler = StandardScaler().fit(matrix.astype(np.float64))
-    scaler.scale_ = np.maximum(scaler.scale_, _LEAST_SCALE)
-    scaled = scaler.transform(matrix.astype(np.float64))
+def fit(matrix: Rows, seed: int, tick: Tick) -> Pipeline:
+    """Fit the mixture with the lowest BIC; see `Family.fit`."""
+    ordinary = trimmed(sample(matrix, MAX_ROWS, seed), seed).astype(np.float64)
+    scaler = fitted_scaler(ordinary)
+    scaled = scaler.transform(ordinary)
     fitted = [_mixture(scaled, components, seed, tick) for components in COMPONENTS]
     best = min(fitted, key=lambda mixture: float(mixture.bic(scaled)))
     return make_pipeline(scaler, best)
 
 
-def _mixture(scaled: npt.NDArray[np.float64], components: int, seed: int, tick: Callable[[], None]) -> GaussianMixture:
+def _mixture(scaled: Floats, components: int, seed: int, tick: Tick) -> GaussianMixture:
     mixture = GaussianMixture(
         components,
         covariance_type="full",
@@ -56,6 +51,26 @@ def _mixture(scaled: npt.NDArray[np.float64], components: int, seed: int, tick: 
     return mixture
 
 
-def raw_score(pipeline: Pipeline, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+def raw_score(pipeline: Pipeline, matrix: Rows) -> Floats:
     """Negative log density of N rows: high is anomalous, float64[N]."""
     return np.asarray(-pipeline.score_samples(matrix.astype(np.float64)), np.float64)
+
+
+def add_raw(pipeline: Pipeline, graph: Graph) -> str:
+    """Mahalanobis distances of all components in one product; see `Family.add_raw`."""
+    scaler, mixture = pipeline[0], pipeline[-1]
+    factor, offset = scaling(scaler)
+    roots = mixture.precisions_cholesky_ / np.sqrt(2.0)
+    transforms = [factor[:, None] * root for root in roots]
+    offsets = [(offset - mean) @ root for mean, root in zip(mixture.means_, roots, strict=True)]
+    halves = squared_distances(graph, transforms, offsets)
+    joint = graph.add("Sub", graph.constant(_peaks(mixture)), halves)
+    return graph.add("Neg", graph.add("ReduceLogSumExp", joint, axes=[1], keepdims=1))
+
+
+def _peaks(mixture: GaussianMixture) -> Floats:
+    """The log density of each component at its mean, with its weight."""
+    diagonals = np.diagonal(mixture.precisions_cholesky_, axis1=1, axis2=2)
+    dimensions = mixture.means_.shape[1]
+    log_peak = np.log(diagonals).sum(axis=1) - 0.5 * dimensions * np.log(2.0 * np.pi)
+    return np.asarray(np.log(mixture.weights_) + log_peak, np.float64)

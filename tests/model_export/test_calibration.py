@@ -22,11 +22,11 @@ def test_a_score_is_the_share_of_ordinary_intervals_that_look_less_strange() -> 
 def test_a_stranger_interval_never_scores_lower_and_scores_stay_in_0_to_1(seed: int, n: int) -> None:
     raw = np.random.default_rng(seed).gamma(1.0, 20.0, n)
     curve = tail_curve(raw)
-    asked = np.linspace(raw.min() - 100, raw.max() * 50, 4000)
+    asked = np.linspace(raw.min() - 100, raw.max() * 5000, 4000)
     scores = curve(asked)
     assert (np.diff(scores) >= 0).all()
     assert scores[0] >= 0
-    assert scores[-1] == 1.0
+    assert 1.0 - 1e-6 < scores[-1] < 1.0
 
 
 def test_beyond_all_that_was_seen_stranger_still_scores_higher() -> None:

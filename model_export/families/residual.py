@@ -1,0 +1,103 @@
+"""Forecast residual: a forest predicts the interval from what was known before it; anomalous is what it got wrong.
+
+It forecasts the level and, where the contract has them, what the level makes
+of the last hours. The raw score is the mean over these of the error against
+its usual size.
+"""
+
+from itertools import repeat
+from typing import Final, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from model_export.families.columns import CONTEXT, named
+from model_export.families.port import Rows, Tick
+from model_export.families.rows import sample, trimmed
+from model_export.families.trees import Tree, add_trees
+from model_export.graph import FEATURES, Graph
+from wattline.features import NAMES
+from wattline.intervals import Floats
+
+NAME: Final = "residual"
+STEPS: Final = 1
+RULE: Final = None
+MAX_ROWS: Final = 20_000
+TARGETS: Final = named("level", "record", "shift_8h", "shift_24h")
+"""What is forecast."""
+_TREES: Final = 30
+_LEAVES: Final = 64
+_LEAST_ROWS: Final = 5
+_COLUMN_SHARE: Final = 0.5
+_LEAST_ERROR: Final = 1e-3
+
+
+class ForecastResidual(OutlierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+    """A forest of several targets, judged by its errors.
+
+    Attributes:
+        forest_: The fitted regressor.
+        usual_error_: Mean absolute error of each target, float64[T].
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        """Choose.
+
+        Args:
+            seed: Decides the forest.
+        """
+        self.seed = seed
+
+    def fit(self, matrix: Rows, y: None = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        """Learn to forecast ordinary rows.
+
+        Args:
+            matrix: float32[N, F].
+            y: Nothing.
+        """
+        targets = matrix[:, TARGETS].astype(np.float64)
+        self.forest_ = RandomForestRegressor(
+            _TREES,
+            max_leaf_nodes=_LEAVES,
+            min_samples_leaf=_LEAST_ROWS,
+            max_features=_COLUMN_SHARE,
+            random_state=self.seed,
+        ).fit(matrix[:, CONTEXT], targets)
+        self.usual_error_ = np.abs(targets - self._forecast(matrix)).mean(axis=0) + _LEAST_ERROR
+        return self
+
+    def _forecast(self, matrix: Rows) -> Floats:
+        forecast = np.asarray(self.forest_.predict(matrix[:, CONTEXT]), np.float64)
+        return forecast.reshape(len(matrix), -1)
+
+    def score_samples(self, matrix: Rows) -> Floats:
+        """The negative mean error of N rows, in usual errors: float64[N]."""
+        error = np.abs(matrix[:, TARGETS].astype(np.float64) - self._forecast(matrix))
+        return np.asarray(-(error / self.usual_error_).mean(axis=1), np.float64)
+
+
+def fit(matrix: Rows, seed: int, tick: Tick) -> Pipeline:
+    """Fit the forecaster; see `Family.fit`."""
+    fitted = ForecastResidual(seed).fit(trimmed(sample(matrix, MAX_ROWS, seed), seed))
+    tick()
+    return make_pipeline(fitted)
+
+
+def raw_score(pipeline: Pipeline, matrix: Rows) -> Floats:
+    """Mean error of N rows, in usual errors: float64[N]."""
+    return np.asarray(-pipeline.score_samples(matrix), np.float64)
+
+
+def add_raw(pipeline: Pipeline, graph: Graph) -> str:
+    """The forest in one node, the columns it forecasts, and their distance; see `Family.add_raw`."""
+    residual: ForecastResidual = pipeline[-1]
+    unit = residual.usual_error_ * len(TARGETS)
+    trees = residual.forest_.estimators_
+    shares = [tree.tree_.value.reshape(-1, len(TARGETS)) / (unit * len(trees)) for tree in trees]
+    forecast = add_trees(graph, [Tree(*one) for one in zip(trees, repeat(CONTEXT), shares, strict=False)], len(TARGETS))
+    chosen = np.zeros((len(NAMES), len(TARGETS)))
+    chosen[TARGETS, np.arange(len(TARGETS))] = 1.0 / unit
+    actual = graph.add("MatMul", FEATURES, graph.constant(chosen))
+    return graph.add("ReduceL1", graph.add("Sub", actual, forecast), axes=[1], keepdims=1)

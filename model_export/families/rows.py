@@ -1,0 +1,55 @@
+"""What families do to rows before they learn from them."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.ensemble import IsolationForest
+from sklearn.preprocessing import StandardScaler
+
+from wattline.intervals import Floats
+
+TRIMMED_SHARE: Final = 0.1
+"""Of training rows, the most isolated that a density does not learn: nobody labelled the faults among them."""
+_TREES: Final = 50
+_LEAST_SCALE: Final = 0.25
+"""Least standard deviation that a feature is divided by: a feature that is nearly
+always 0 must not make an interval strange by its rarity alone. Features have sizes
+of about 1 by contract."""
+
+
+def trimmed(matrix: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.float32]:
+    """The rows without the most isolated ones, in their order.
+
+    A mixture or a set of centroids would give a run of faults a component of its
+    own, and call later faults of that kind ordinary.
+
+    Args:
+        matrix: float32[N, F].
+        seed: Of the isolation forest that finds them.
+    """
+    forest = IsolationForest(n_estimators=_TREES, random_state=seed).fit(matrix)
+    ordinary = forest.score_samples(matrix)
+    kept: npt.NDArray[np.float32] = matrix[ordinary >= np.quantile(ordinary, TRIMMED_SHARE)]
+    return kept
+
+
+def fitted_scaler(rows: Floats) -> StandardScaler:
+    """A scaler to mean 0 and standard deviation 1, except of features that hardly vary."""
+    scaler = StandardScaler().fit(rows)
+    scaler.scale_ = np.maximum(scaler.scale_, _LEAST_SCALE)
+    return scaler
+
+
+def scaling(scaler: StandardScaler) -> tuple[Floats, Floats]:
+    """The scaler as factors and offsets: `scaled = row * factor + offset`."""
+    factor = 1.0 / np.asarray(scaler.scale_, np.float64)
+    return factor, -np.asarray(scaler.mean_, np.float64) * factor
+
+
+def sample(matrix: npt.NDArray[np.float32], most: int, seed: int) -> npt.NDArray[np.float32]:
+    """At most that many rows, in their order."""
+    if len(matrix) <= most:
+        return matrix
+    chosen = np.random.default_rng(seed).choice(len(matrix), most, replace=False)
+    return matrix[np.sort(chosen)]
