@@ -1,6 +1,8 @@
 """`wattline bench`: the figures that this product is built for, measured on this machine."""
 
 import json
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +10,7 @@ import typer
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Measure the agent and the way into the store on this machine."
 )
+_EXIT_UNSOUND = 1
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 
 
@@ -43,6 +46,36 @@ def ingest(
         readings=readings, single_messages=single, latency_s=latency, progress=lambda text: typer.echo(text, err=True)
     )
     _show(result, as_json=as_json)
+
+
+class Rival(StrEnum):
+    """What a run over a survey can be measured against."""
+
+    PYSPARK = "pyspark"
+
+
+@app.command()
+def batch(
+    as_json: Json = False,  # noqa: FBT002 (typer's way to write a flag)
+    rows: Annotated[int, typer.Option(min=100_000, help="Half hours in the files; 167900000 is all of London.")] = (
+        16_800_000
+    ),
+    data: Annotated[Path | None, typer.Option(help="Keep the files here for the next time.")] = None,
+    vs: Annotated[Rival | None, typer.Option(help="Do the same with this engine, and compare.")] = None,
+) -> None:
+    """A whole survey in files: read, clean, days, forecast, unusual days. Seconds, rows/s, memory.
+
+    The files are made by the simulator in the layout of the Low Carbon London project, 50 bytes a row. Ends with
+    status 1 when the run missed what was put into them, or the engines disagree.
+
+    Example: wattline bench batch --vs pyspark --json
+    """
+    from wattline.bench_batch import is_sound, run_batch_bench
+
+    result = run_batch_bench(rows, data=data, versus=vs or "", progress=lambda text: typer.echo(text, err=True))
+    _show(result, as_json=as_json)
+    if not is_sound(result):
+        raise typer.Exit(_EXIT_UNSOUND)
 
 
 def _show(result: dict[str, Any], *, as_json: bool) -> None:

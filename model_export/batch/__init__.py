@@ -1,0 +1,1 @@
+"""A whole survey in one run: half hours in files become days, forecasts and unusual days, in bounded memory."""
