@@ -1,29 +1,33 @@
-"""Series from CSV files, plain or gzipped: one row per sample, any number of meters.
+"""Series from CSV files of any layout: one row per sample and any number of meters, or one column per meter.
 
 A column named after a quantity (`power_w`, `energy_kwh`) holds that quantity;
-a column that speaks of kWh holds amounts. Rows that cannot be used are
-counted, not fatal.
+a column that speaks of kWh holds amounts. Columns `temperature_c` and
+`occupancy` beside the values are kept beside the series.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import polars as pl
 
+from model_export.cleaning import Rules
 from model_export.dataset import MeterSeries
 from model_export.errors import DataError
+from model_export.sources.columns import numbers, times
+from model_export.sources.files import batches, columns_of, stem, table_files
+from model_export.sources.reading import Labelling, Ledger, nothing_left, read_series
 from wattline.errors import DecodeError
-from wattline.intervals import HOUR_MS, Floats, Integers, Intervals, aggregate, from_amounts
-from wattline.quantities import Kind, quantity
+from wattline.quantities import quantity
 
-_log: Final = logging.getLogger("model_export.sources")
-_TIME_NAMES: Final = ("t_ms", "t", "time", "timestamp", "tstp", "datetime", "date")
-_METER_NAMES: Final = ("meter", "lclid", "building_id", "meter_id")
-_MISSING: Final = ["", "Null", "NULL", "null", "NaN", "nan"]
+__all__ = ["EVERY_COLUMN", "Layout", "find_layout", "table_files", "table_rows", "table_series", "tables"]
+
+EVERY_COLUMN: Final = "*"
+"""As the column of values: each column but that of times is a meter of its own."""
+_TIME_NAMES: Final = ("t_ms", "t", "time", "timestamp", "tstp", "datetime", "date", "reading_datetime", "")
+_METER_NAMES: Final = ("meter", "lclid", "building_id", "meter_id", "meterid", "customer_id")
+_TEMPERATURES: Final = ("temperature_c", "air_temperature", "temperature")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +36,40 @@ class Layout:
 
     Attributes:
         time: Column of times: ISO text, or integer milliseconds; naive times are UTC.
-        value: Column of values.
+        value: Column of values; `EVERY_COLUMN` for a column per meter.
         quantity: What the values are.
         meter: Column of meter ids; "" where the file is of one meter.
+        temperature: Column of outdoor temperatures in degrees Celsius; "" for none.
+        occupancy: Column of people present; "" for none.
     """
 
     time: str
     value: str
     quantity: str
     meter: str = ""
+    temperature: str = ""
+    occupancy: str = ""
 
 
-def table_files(path: Path) -> list[Path]:
-    """The CSV files at `path`: itself, or those in the folder.
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the caller knows of the columns; "" for what is to be found.
 
-    Raises:
-        DataError: There is none.
+    Attributes:
+        value: The column of values, or `EVERY_COLUMN`.
+        quantity: What they are.
+        time: The column of times.
+        meter: The column of meter ids.
     """
-    files = [path] if path.is_file() else sorted(p for p in path.glob("*") if p.name.endswith((".csv", ".csv.gz")))
-    if not files:
-        raise DataError(f"{path}: holds no .csv or .csv.gz file")
-    return files
+
+    value: str = ""
+    quantity: str = ""
+    time: str = ""
+    meter: str = ""
 
 
 def table_series(files: Sequence[Path], interval_ms: int, value: str = "", kind: str = "") -> Iterator[MeterSeries]:
-    """Series of all meters in the files.
+    """Series of all meters in the files, however short.
 
     Args:
         files: CSV files.
@@ -65,33 +78,87 @@ def table_series(files: Sequence[Path], interval_ms: int, value: str = "", kind:
         kind: The quantity they are; "" to tell from the column's name.
 
     Raises:
-        DataError: A file cannot be read, has another layout, or is coarser than the interval.
+        DataError: A file cannot be read or has another layout, or no meter is left.
     """
-    for file in files:
-        frame = _read(file)
-        layout = find_layout(frame.columns, value, kind, str(file))
-        clean = _clean(frame, layout, file)
-        groups = clean.group_by("meter", maintain_order=True) if layout.meter else [((file.name.split(".")[0],), clean)]
-        for (meter,), rows in groups:
-            yield MeterSeries(str(meter), _intervals(rows, layout.quantity, interval_ms, file))
+    ledger, found = Ledger(), False
+    for series in tables(files, Names(value, kind), Rules("", interval_ms, shortest_days=0.0), ledger):
+        found = True
+        yield series
+    if not found:
+        raise nothing_left(ledger, str(files[0]) if files else "no file")
 
 
-def find_layout(columns: Sequence[str], value: str, kind: str, where: str) -> Layout:
+def tables(
+    files: Sequence[Path], names: Names, rules: Rules, ledger: Ledger, labels: Labelling | None = None
+) -> Iterator[MeterSeries]:
+    """Series of all meters in the files, cleaned; files that hold one quantity are read together.
+
+    Args:
+        files: CSV files.
+        names: What is known of their columns.
+        rules: What is expected of the rows; the quantity is told by the files.
+        ledger: Takes the findings.
+        labels: Labels from a file of their own.
+
+    Raises:
+        DataError: A file cannot be read, or has another layout.
+    """
+    layouts = [(file, find_layout(columns_of(file), names, str(file))) for file in files]
+    where = str(files[0].parent if len(files) > 1 else files[0]) if files else ""
+    kinds = sorted({layout.quantity for _, layout in layouts})
+    if len(kinds) > 1 and labels:
+        raise DataError(f"{where}: holds {', '.join(kinds)}; labels go with files of one quantity")
+    for kind in kinds:
+        chosen = [(file, layout) for file, layout in layouts if layout.quantity == kind]
+        raw = (rows for file, layout in chosen for rows in table_rows(file, layout))
+        yield from read_series(raw, rules._replace(quantity=kind), ledger, where, labels)
+
+
+def find_layout(columns: Sequence[str], names: Names, where: str) -> Layout:
     """Tell the columns of a file apart by their names.
 
     Raises:
         DataError: No column of times or values is found.
     """
     plain = {column.strip().lower(): column for column in columns}
-    time = next((plain[name] for name in _TIME_NAMES if name in plain), "")
-    meter = next((plain[name] for name in _METER_NAMES if name in plain), "")
-    if not time:
-        raise DataError(f"{where}: no column of times (one of {', '.join(_TIME_NAMES)}) among {', '.join(columns)}")
-    named = {column: kind or _quantity_of(column) for column in columns if column not in {time, meter}}
-    found = value or next((column for column, known in named.items() if known), "")
-    if found not in named or not named[found]:
+    for wanted in (names.time, names.meter, names.value):
+        if wanted not in {"", EVERY_COLUMN, *columns}:
+            raise DataError(f"{where}: no column {wanted} among {_few(columns)}")
+    time = names.time or _first(plain, _TIME_NAMES)
+    if time is None:
+        told = ", ".join(name for name in _TIME_NAMES if name)
+        raise DataError(f"{where}: no column of times (one of {told}) among {_few(columns)}")
+    meter = names.meter or _first(plain, _METER_NAMES) or ""
+    if names.value == EVERY_COLUMN:
+        if not names.quantity:
+            raise DataError(f"{where}: a column per meter does not tell its quantity; name it, such as power_w")
+        return Layout(time, EVERY_COLUMN, _checked(names.quantity, where))
+    beside = Layout(time, "", "", meter, _first(plain, _TEMPERATURES) or "", _first(plain, ("occupancy",)) or "")
+    value, kind = _values(columns, names, beside)
+    if not kind:
         raise DataError(f"{where}: no column of values; name it and its quantity, such as power_w or energy_kwh")
-    return Layout(time, found, named[found], meter)
+    return replace(
+        beside,
+        value=value,
+        quantity=_checked(kind, where),
+        temperature="" if beside.temperature == value else beside.temperature,
+        occupancy="" if beside.occupancy == value else beside.occupancy,
+    )
+
+
+def _values(columns: Sequence[str], names: Names, layout: Layout) -> tuple[str, str]:
+    """The column of values and its quantity; twice "" where none is found."""
+    if names.value:
+        return names.value, names.quantity or _quantity_of(names.value)
+    told = [column for column in columns if column not in {layout.time, layout.meter}]
+    found = next((column for column in told if _quantity_of(column)), "")
+    if not found and names.quantity and len(told) == 1:
+        found = told[0]
+    return found, (names.quantity or _quantity_of(found)) if found else ""
+
+
+def _first(plain: dict[str, str], names: Sequence[str]) -> str | None:
+    return next((plain[name] for name in names if name in plain), None)
 
 
 def _quantity_of(column: str) -> str:
@@ -104,47 +171,43 @@ def _quantity_of(column: str) -> str:
         return "energy_kwh" if name in {"meter_reading", "energy"} else ""
 
 
-def _read(file: Path) -> pl.DataFrame:
+def _checked(name: str, where: str) -> str:
     try:
-        return pl.read_csv(file, infer_schema=False, null_values=_MISSING)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{file}: {error}") from None
+        return quantity(name).name
+    except DecodeError:
+        raise DataError(f"{where}: {name} is no quantity; known are power_w, energy_kwh, gas_m3 and others") from None
 
 
-def _clean(frame: pl.DataFrame, layout: Layout, file: Path) -> pl.DataFrame:
-    """Columns meter, t (ms), v: finite, distinct, sorted."""
-    text = pl.col(layout.time).str.strip_chars()
-    milliseconds = text.cast(pl.Int64, strict=False)
-    moment = text.str.replace("T", " ").str.strip_suffix("Z").str.to_datetime(time_unit="ms", strict=False)
-    clean = (
-        frame.select(
-            meter=pl.col(layout.meter) if layout.meter else pl.lit(""),
-            t=pl.coalesce(milliseconds, moment.dt.epoch("ms")),
-            v=pl.col(layout.value).str.strip_chars().cast(pl.Float64, strict=False),
-        )
-        .filter(pl.col("t").is_not_null() & pl.col("v").is_finite().fill_null(value=False))
-        .unique(["meter", "t"], keep="last")
-        .sort("meter", "t")
-    )
-    if len(clean) < len(frame):
-        _log.warning("rows_left_out file=%s rows=%d of=%d", file, len(frame) - len(clean), len(frame))
-    return clean
+def table_rows(file: Path, layout: Layout) -> Iterator[pl.DataFrame]:
+    """Raw rows of one file, in its order.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    if layout.value == EVERY_COLUMN:
+        yield from _unpivoted(file, layout)
+        return
+    columns = (layout.time, layout.value, layout.meter, layout.temperature, layout.occupancy)
+    for rows in batches(file, [name for i, name in enumerate(columns) if name or i == 0]):
+        one = pl.repeat(stem(file), len(rows), eager=True)
+        table = {
+            "meter": rows[layout.meter].str.strip_chars().fill_null("") if layout.meter else one,
+            "t": times(rows[layout.time]),
+            "v": numbers(rows[layout.value]),
+        }
+        beside = {"temperature_c": layout.temperature, "occupancy": layout.occupancy}
+        table |= {name: numbers(rows[column]) for name, column in beside.items() if column}
+        yield pl.DataFrame(table)
 
 
-def _intervals(rows: pl.DataFrame, name: str, interval_ms: int, file: Path) -> Intervals:
-    t_ms: Integers = rows["t"].to_numpy().astype(np.int64)
-    values: Floats = rows["v"].to_numpy().astype(np.float64)
-    kind = quantity(name).kind
-    step_ms = int(np.median(np.diff(t_ms))) if len(t_ms) > 1 else interval_ms
-    if kind is Kind.GAUGE:
-        return aggregate(0, t_ms, values, interval_ms)
-    if step_ms > interval_ms:
-        raise DataError(f"{file}: a value every {step_ms / 60_000:g} min is too coarse for the interval asked for")
-    if kind is Kind.COUNTER:
-        whole = (np.diff(t_ms) == step_ms) & (np.diff(values) >= 0)
-        t_ms, values = t_ms[:-1][whole], np.diff(values)[whole]
-    if step_ms == interval_ms:
-        return from_amounts(0, t_ms, values, interval_ms)
-    longer = aggregate(0, t_ms, values * (HOUR_MS / step_ms), interval_ms)
-    # A meter that sent such longer amounts would tell nothing of what happened within them.
-    return replace(longer, low=longer.mean, high=longer.mean, spread=np.zeros(len(longer)))
+def _unpivoted(file: Path, layout: Layout) -> Iterator[pl.DataFrame]:
+    meters = [name for name in columns_of(file) if name != layout.time]
+    for rows in batches(file, [layout.time, *meters]):
+        t = times(rows[layout.time])
+        for name in meters:
+            meter = pl.repeat(name.strip(), len(rows), eager=True)
+            yield pl.DataFrame({"meter": meter, "t": t, "v": numbers(rows[name])})
+
+
+def _few(columns: Sequence[str], most: int = 12) -> str:
+    return ", ".join(columns[:most]) + (", .." if len(columns) > most else "")

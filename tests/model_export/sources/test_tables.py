@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model_export.errors import DataError
-from model_export.sources.tables import find_layout, table_files, table_series
+from model_export.sources.tables import Names, find_layout, table_files, table_series
 
 LONDON = "LCLid,tstp,energy(kWh/hh)\n"
 HALF_HOUR = 1_800_000
@@ -23,14 +23,14 @@ def test_a_london_home_is_read_with_its_flaws(tmp_path: Path) -> None:
         "MAC1,2013-01-01 01:30:00, 0.1 ",
         "MAC1,2013-01-01 02:00:00, 0.2 ",
         "MAC2,2013-01-01 00:00:00.0000000, 0.5 ",
-        "MAC2,2013-01-01 00:30:00.0000000, 0.5 ",
+        "MAC2,2013-01-01 00:30:00.0000000, 0.6 ",
     ]
     file = tmp_path / "homes.csv.gz"
     file.write_bytes(gzip.compress((LONDON + "\n".join(rows)).encode()))
     one, two = table_series([file], HALF_HOUR)
     assert (one.name, two.name) == ("MAC1", "MAC2")
     assert one.intervals.mean.tolist() == pytest.approx([0.438, 0.6, 0.2, 0.4])
-    assert two.intervals.mean.tolist() == [1.0, 1.0]
+    assert two.intervals.mean.tolist() == [1.0, 1.2]
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_the_columns_name_says_what_the_values_are(
 
 
 def test_a_column_can_be_named_with_its_quantity() -> None:
-    assert find_layout(["date", "x", "y"], "y", "power_w", "f").value == "y"
-    assert find_layout(["building_id", "timestamp", "meter_reading"], "", "", "f").quantity == "energy_kwh"
+    assert find_layout(["date", "x", "y"], Names("y", "power_w"), "f").value == "y"
+    assert find_layout(["building_id", "timestamp", "meter_reading"], Names(), "f").quantity == "energy_kwh"
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_a_file_of_another_layout_is_refused_by_name(tmp_path: Path, content: st
         list(table_series([file], 60_000))
 
 
-def test_a_file_without_a_usable_row_gives_an_empty_series(tmp_path: Path) -> None:
+def test_a_file_without_a_usable_row_is_refused_with_the_reason(tmp_path: Path) -> None:
     file = tmp_path / "nan.csv"
     file.write_text("time,power_w\n2026-01-01,NaN\n2026-01-02,Null\n")
-    [series] = table_series([file], 60_000)
-    assert len(series.intervals) == 0
+    with pytest.raises(DataError, match=r"none of 1 meters is left \(1 no values\): nan: none of 2 rows"):
+        list(table_series([file], 60_000))
 
 
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
