@@ -3,43 +3,68 @@
 Training and edge call the same `FeatureState.advance`; training with many
 homes and a long past at once, the edge with the intervals that just closed.
 
-All features are free of scale: rates are divided by the meter's own running
-scale, so that a flat and an office block share one model. Sizes are
-compressed by a signed square root. Only + - * / sqrt, comparisons and table
-look-ups are used on them: these give the same bits on every machine and for
-every batch size, which logarithms and reductions do not promise.
+All features are free of scale: a rate r is seen as its *size*, the signed
+log2(1 + |r| / (2 % of the meter's own running scale)), so that a flat and an
+office block share one model, and twice the usual is the same at night and at
+noon. Only + - * / sqrt, frexp, comparisons, sorting and table look-ups are used:
+these give the same bits on every machine and for every batch size, which
+logarithms and reductions do not promise.
 
-State is bounded: 22 numbers a meter, and 8 for each half hour of the day.
+State is bounded: some 30 numbers a meter, and four weeks of half hours.
 """
 
 import math
 from collections.abc import Iterator
-from typing import Final, NamedTuple, Self
+from enum import Enum
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from wattline.feature_history import HALF_HOUR_MS, WEEKS, Expected, SlotHistory, weekend
+from wattline.feature_memory import (
+    SAME,
+    Memory,
+    Sizes,
+    Surroundings,
+    advanced,
+    as_size,
+    gap_before_ms,
+    mean_square,
+    or_else,
+    outside,
+    pace_ms,
+    tamed,
+)
 from wattline.intervals import HOUR_MS, Floats, Integers, Intervals
 
 CONTRACT: Final = "interval-v1"
 BOUND: Final = 32.0
 """Features stay within +-BOUND."""
 DAY_MS: Final = 24 * HOUR_MS
-SLOTS_PER_DAY: Final = 48
-SLOT_MS: Final = DAY_MS // SLOTS_PER_DAY
 WARM_UP_MS: Final = DAY_MS
 WARM_UP_INTERVALS: Final = 24
 
-_WEEK_MS: Final = 7 * DAY_MS
-_MOST_GROWTH: Final = 3.0
-"""One interval counts in the running scale with at most this multiple of the meter's recent peak."""
-_MOST_SHIFT: Final = 8.0
-_LEAST_SHIFT: Final = 0.1
-_LEAST_WOBBLE: Final = 0.1
-_SETTLED: Final = 24
-"""Intervals after which the recent peak is trusted enough to limit others."""
-_SAME: Final = 1e-9
 _TINY: Final = 1e-12
+_SMALL_SHARE: Final = 0.02
+"""Rates far below this share of the meter's scale are as good as zero."""
+_LEAST_WOBBLE: Final = 0.1
+_TEMPERATURE_STEP_K: Final = 10.0
+
+
+class Part(Enum):
+    """What a feature is good for.
+
+    Attributes:
+        EVIDENCE: Small for every ordinary meter, so that densities and distances
+            over these columns find faults in meters they have never seen.
+        DETAIL: The rest of what is known of the interval.
+        CONTEXT: Known without the interval's own rate; what a forecast may use.
+    """
+
+    EVIDENCE = "evidence"
+    DETAIL = "detail"
+    CONTEXT = "context"
 
 
 class Feature(NamedTuple):
@@ -47,36 +72,55 @@ class Feature(NamedTuple):
 
     Attributes:
         name: Its name in a model's metadata.
-        meaning: What a large value says, for a person.
+        meaning: What a large value says, for a person; "" where it explains nothing by itself.
         usual: The size that one ordinary interval in a hundred exceeds; 0
             for a feature that explains nothing by itself.
+        part: Whether it is evidence of a fault in an ordinary meter, a detail
+            of the interval, or context known without the interval's rate.
     """
 
     name: str
     meaning: str
     usual: float
+    part: Part = Part.DETAIL
 
 
 FEATURES: Final = (
-    Feature("level", "level against the meter's own mean", 3.0),
-    Feature("record", "level against the meter's recent peak", 1.0),
-    Feature("versus_usual", "level against this time of other days", 2.7),
-    Feature("versus_yesterday", "level against the same time yesterday", 2.8),
-    Feature("step", "jump from the interval before", 2.3),
-    Feature("peak", "peak within the interval", 2.3),
-    Feature("dip", "dip within the interval", 1.6),
-    Feature("spread", "restlessness within the interval", 1.5),
-    Feature("floor", "lowest level of the last hours", 1.6),
-    Feature("shift_hour", "last hour against this time of other days", 2.0),
-    Feature("shift_quarter_day", "last six hours against other days", 1.5),
-    Feature("shift_day", "last day against other days", 1.0),
-    Feature("restlessness", "jumps of the last hour against usual ones", 2.4),
-    Feature("flat", "time without any change", 1.8),
-    Feature("zero", "time at zero", 1.5),
-    Feature("gap", "time without data before", 0.5),
-    Feature("hour_sin", "", 0.0),
-    Feature("hour_cos", "", 0.0),
-    Feature("weekend", "", 0.0),
+    Feature("level", "", 0.0),
+    Feature("versus_week", "level against this weekday and hour", 5.0),
+    Feature("versus_kind", "level against this hour of other such days", 5.0),
+    Feature("versus_day", "level against this hour of the last days", 5.0),
+    Feature("versus_yesterday", "level against the same time yesterday", 5.5),
+    Feature("step", "jump from the interval before", 6.0),
+    Feature("record", "level against the recent peak", 0.8),
+    Feature("peak", "peak within the interval", 3.0),
+    Feature("dip", "dip within the interval", 3.0),
+    Feature("spread", "restlessness within the interval", 8.0),
+    Feature("shift_1h", "last hour against what is usual", 4.0),
+    Feature("shift_3h", "last three hours against what is usual", 3.5, Part.EVIDENCE),
+    Feature("shift_8h", "last eight hours against what is usual", 3.2),
+    Feature("shift_24h", "last day against what is usual", 2.8),
+    Feature("odd", "level against its usual ups and downs at this hour", 8.0, Part.EVIDENCE),
+    Feature("odd_3h", "last three hours against their usual ups and downs", 5.0, Part.EVIDENCE),
+    Feature("odd_24h", "last day against its usual ups and downs", 4.0),
+    Feature("beyond_week", "outside all of this weekday and hour for four weeks", 2.0),
+    Feature("beyond_month", "outside all of this hour for four weeks", 0.4, Part.EVIDENCE),
+    Feature("beyond_3h", "last three hours outside all of these hours for four weeks", 0.4, Part.EVIDENCE),
+    Feature("restlessness", "jumps of the last hour against usual ones", 2.8),
+    Feature("flat", "time without any change", 1.0, Part.EVIDENCE),
+    Feature("zero", "time at zero", 1.0),
+    Feature("gap", "time without data before", 0.5, Part.EVIDENCE),
+    Feature("expected", "", 0.0, Part.CONTEXT),
+    Feature("expected_day", "", 0.0, Part.CONTEXT),
+    Feature("yesterday", "", 0.0, Part.CONTEXT),
+    Feature("before", "", 0.0, Part.CONTEXT),
+    Feature("wobble", "", 0.0, Part.CONTEXT),
+    Feature("weeks", "", 0.0, Part.CONTEXT),
+    Feature("temperature", "", 0.0, Part.CONTEXT),
+    Feature("occupancy", "", 0.0, Part.CONTEXT),
+    Feature("hour_sin", "", 0.0, Part.CONTEXT),
+    Feature("hour_cos", "", 0.0, Part.CONTEXT),
+    Feature("weekend", "", 0.0, Part.CONTEXT),
 )
 NAMES: Final = tuple(feature.name for feature in FEATURES)
 
@@ -143,45 +187,6 @@ class FeatureRows(NamedTuple):
         return self.in_order & (self.known_ms >= warm_up_ms) & (self.seen >= WARM_UP_INTERVALS)
 
 
-class _Memory(NamedTuple):
-    """What is kept of each meter; M values each, rates in the meter's unit, times in ms."""
-
-    seen: Floats
-    first_ms: Floats
-    last_ms: Floats
-    last: Floats
-    centre: Floats
-    square: Floats
-    peak: Floats
-    floor: Floats
-    shift_hour: Floats
-    shift_quarter: Floats
-    shift_day: Floats
-    shift_hour_usual: Floats
-    shift_quarter_usual: Floats
-    shift_day_usual: Floats
-    step_hour: Floats
-    step_usual: Floats
-    flat_ms: Floats
-    flat_usual_ms: Floats
-    zero_ms: Floats
-    zero_usual_ms: Floats
-    gap_usual_ms: Floats
-
-
-class _Slot(NamedTuple):
-    """What is kept of each meter's half hour of the day, M values each."""
-
-    day: Floats
-    total: Floats
-    number: Floats
-    yesterday: Floats
-    yesterday_day: Floats
-    usual: Floats
-    wobble: Floats
-    days: Floats
-
-
 class FeatureState:
     """The running state of M meters, as arrays over the meters."""
 
@@ -193,8 +198,8 @@ class FeatureState:
             utc_offset_ms: Local time minus UTC, for hours and weekends.
         """
         self._offset_ms = utc_offset_ms
-        self._memory = np.zeros((len(_Memory._fields), meters))
-        self._slots = np.zeros((len(_Slot._fields), meters, SLOTS_PER_DAY))
+        self._memory = np.zeros((len(Memory._fields), meters))
+        self._history = SlotHistory(meters)
 
     @property
     def meters(self) -> int:
@@ -206,7 +211,7 @@ class FeatureState:
         missing = meters - self.meters
         if missing > 0:
             self._memory = np.pad(self._memory, ((0, 0), (0, missing)))
-            self._slots = np.pad(self._slots, ((0, 0), (0, missing), (0, 0)))
+            self._history.grow(meters)
 
     def advance(self, intervals: Intervals) -> FeatureRows:
         """Take intervals in and give their features.
@@ -229,14 +234,11 @@ class FeatureState:
         if not newer.all():
             now, rows, old = now.take(newer), rows[newer], old[:, newer]
         local_ms = now.start_ms + self._offset_ms
-        slot = local_ms % DAY_MS // SLOT_MS
-        memory, half_hour = _Memory(*old), _Slot(*self._slots[:, now.meter, slot])
-        half_hour = _turn_day(half_hour, local_ms // DAY_MS)
-        after, matrix = _features(memory, half_hour, now, local_ms)
-        mean = _limited(now.mean, memory)
-        half_hour = half_hour._replace(total=half_hour.total + mean, number=half_hour.number + 1)
+        half_hour = local_ms // HALF_HOUR_MS
+        memory, expected = Memory(*old), self._history.expected(now.meter, half_hour)
+        after, matrix, deviation = _features(memory, expected, now, local_ms)
         self._memory[:, now.meter] = np.stack(after)
-        self._slots[:, now.meter, slot] = np.stack(half_hour)
+        self._history.book(now.meter, half_hour, now.length_ms, tamed(now.mean, memory), deviation)
         out.matrix[rows] = matrix.T
         out.known_ms[rows] = now.start_ms - after.first_ms
         out.seen[rows] = memory.seen
@@ -244,27 +246,27 @@ class FeatureState:
         for column, values in zip(out.observed, _observed(memory, after, now), strict=True):
             column[rows] = values
 
-    def export(self) -> dict[str, Floats]:
+    def export(self) -> dict[str, npt.NDArray[Any]]:
         """A copy of the whole state, for `restore` after a restart."""
-        return {"memory": self._memory.copy(), "slots": self._slots.copy()}
+        return {"memory": self._memory.copy(), **self._history.export()}
 
     @classmethod
-    def restore(cls, arrays: dict[str, Floats], *, utc_offset_ms: int = 0) -> Self:
+    def restore(cls, arrays: dict[str, npt.NDArray[Any]], *, utc_offset_ms: int = 0) -> Self:
         """The state that `export` gave.
 
         Raises:
             ValueError: The arrays are not a state of this contract.
         """
         state = cls(utc_offset_ms=utc_offset_ms)
-        memory, slots = arrays.get("memory"), arrays.get("slots")
-        if memory is None or slots is None or memory.ndim != state._memory.ndim:
+        memory = arrays.get("memory")
+        if memory is None or memory.ndim != state._memory.ndim or not {"half_hours", "places"} <= set(arrays):
             raise ValueError("no feature state")
-        expected = (len(_Slot._fields), memory.shape[1], SLOTS_PER_DAY)
-        if memory.shape[0] != len(_Memory._fields) or slots.shape != expected:
+        if memory.shape[0] != len(Memory._fields) or memory.shape[1] != arrays["places"].shape[-1]:
             raise ValueError(f"a feature state of another contract than {CONTRACT}")
-        if not (np.isfinite(memory).all() and np.isfinite(slots).all()):
+        if not np.isfinite(memory).all():
             raise ValueError("a feature state with values that are no numbers")
-        state._memory, state._slots = memory.astype(np.float64), slots.astype(np.float64)
+        state._memory = memory.astype(np.float64)
+        state._history.restore(arrays["half_hours"], arrays["places"])
         return state
 
 
@@ -296,137 +298,78 @@ def _rounds(intervals: Intervals) -> Iterator[npt.NDArray[np.intp]]:
     yield from np.split(by_rank, np.cumsum(np.bincount(rank))[:-1])
 
 
-def _turn_day(slot: _Slot, day: Integers) -> _Slot:
-    """Book the half hour's last day when another one begins."""
-    turned = (slot.day != day) & (slot.number > 0)
-    mean = slot.total / np.maximum(slot.number, 1.0)
-    gain = np.maximum(1.0 / (slot.days + 1.0), 0.15)
-    fresh = slot.day != day
-    return _Slot(
-        day=day.astype(np.float64),
-        total=np.where(fresh, 0.0, slot.total),
-        number=np.where(fresh, 0.0, slot.number),
-        yesterday=np.where(turned, mean, slot.yesterday),
-        yesterday_day=np.where(turned, slot.day, slot.yesterday_day),
-        usual=np.where(turned, slot.usual + gain * (mean - slot.usual), slot.usual),
-        wobble=np.where(
-            turned & (slot.days > 0), slot.wobble + gain * (np.abs(mean - slot.usual) - slot.wobble), slot.wobble
-        ),
-        days=slot.days + turned,
+def _features(memory: Memory, expected: Expected, now: Intervals, local_ms: Integers) -> tuple[Memory, Floats, Floats]:
+    """The memory after `now`, its features as float64[F, M], and its deviation from what was expected."""
+    square = mean_square(memory, now)
+    unit = _SMALL_SHARE * np.maximum(np.sqrt(square), _TINY)
+    size = Sizes.of(memory, expected, now, unit)
+    versus = size.level - size.usual
+    wobble = or_else(expected.wobble, memory.wobble)
+    odd = versus / (wobble + _LEAST_WOBBLE)
+    beyond = outside(size.level, size.month_low, size.month_high)
+    paced = pace_ms(memory, now)
+    outdoors = Surroundings.of(now.temperature_c, memory.temperature_seen, memory.temperature_usual_c, paced)
+    people = Surroundings.of(now.occupancy, memory.occupancy_seen, memory.occupancy_usual, paced)
+    after = advanced(memory, now, square, versus, odd, beyond)._replace(
+        temperature_seen=outdoors.seen,
+        temperature_usual_c=outdoors.usual,
+        occupancy_seen=people.seen,
+        occupancy_usual=people.usual,
     )
-
-
-def _features(memory: _Memory, slot: _Slot, now: Intervals, local_ms: Integers) -> tuple[_Memory, Floats]:
-    """The memory after `now`, and its features as float64[F, M]."""
-    x, first = now.mean, memory.seen == 0
-    after = _after(memory, slot, now)
-    scale = np.maximum(np.sqrt(after.square), _TINY)
-    usual = np.where(slot.days > 0, slot.usual, after.centre)
-    knows_yesterday = (slot.yesterday_day == slot.day - 1) & (slot.days > 0)
-    minute = local_ms % DAY_MS // 60_000
-    sizes = np.stack((
-        x / scale,
-        np.where(first, 1.0, _extreme(now) / np.maximum(memory.peak, _TINY)),
-        (x - usual) / scale,
-        np.where(knows_yesterday, x - slot.yesterday, 0.0) / scale,
-        np.where(first, 0.0, x - memory.last) / scale,
-        (now.high - x) / scale,
-        (x - now.low) / scale,
-        now.spread / scale,
-        after.floor / scale,
-        after.shift_hour / (memory.shift_hour_usual + _LEAST_SHIFT),
-        after.shift_quarter / (memory.shift_quarter_usual + _LEAST_SHIFT),
-        after.shift_day / (memory.shift_day_usual + _LEAST_SHIFT),
-        after.step_hour / (after.step_usual + _SAME * scale),
+    gap_ms = np.where(memory.seen == 0, 0.0, gap_before_ms(memory, now))
+    runs = as_size(np.stack((
+        after.step_hour / (after.step_usual + SAME * unit),
         after.flat_ms / (memory.flat_usual_ms + 2.0 * now.length_ms),
         after.zero_ms / (memory.zero_usual_ms + 2.0 * now.length_ms),
-        np.where(first, 0.0, _gap_ms(memory, now) / (_gap_ms(memory, now) + memory.gap_usual_ms + HOUR_MS)),
+    )))  # fmt: skip
+    minute = local_ms % DAY_MS // 60_000
+    columns = np.stack((
+        size.level,
+        versus,
+        size.level - size.kind,
+        size.level - size.day,
+        size.level - size.yesterday,
+        size.level - size.before,
+        np.maximum(size.extreme - size.peak, 0.0),
+        size.high - size.level,
+        size.level - size.low,
+        size.spread,
+        after.shift_1h,
+        after.shift_3h,
+        after.shift_8h,
+        after.shift_24h,
+        odd,
+        after.odd_3h,
+        after.odd_24h,
+        outside(size.level, size.week_low, size.week_high),
+        beyond,
+        after.beyond_3h,
+        *runs,
+        gap_ms / (gap_ms + memory.gap_usual_ms + HOUR_MS),
+        size.usual,
+        size.day,
+        size.yesterday,
+        size.before,
+        wobble,
+        expected.weeks / WEEKS,
+        outdoors.difference / _TEMPERATURE_STEP_K,
+        people.difference / (1.0 + np.abs(people.usual)),
+        _HOUR_SIN[minute],
+        _HOUR_COS[minute],
+        weekend(local_ms // HALF_HOUR_MS),
     ))  # fmt: skip
-    compressed = np.copysign(np.sqrt(np.minimum(np.abs(sizes), BOUND * BOUND)), sizes)
-    weekend = (local_ms // DAY_MS + 3) % 7 >= 5  # noqa: PLR2004 - 1970-01-01 was a Thursday; Monday is 0
-    return after, np.concatenate((compressed, (_HOUR_SIN[minute], _HOUR_COS[minute], weekend)))
+    return after, np.clip(columns, -BOUND, BOUND), np.minimum(np.abs(versus), BOUND)
 
 
-def _after(memory: _Memory, slot: _Slot, now: Intervals) -> _Memory:
-    """Every running statistic, one interval later."""
-    first, x = memory.seen == 0, now.mean
-    elapsed = np.where(first, now.length_ms, now.start_ms - memory.last_ms)
-    paced = np.maximum(np.minimum(elapsed, HOUR_MS), now.length_ms)
-    limited = _limited(x, memory)
-    week, hour = _gain(paced, _WEEK_MS, memory), _gain(paced, HOUR_MS, memory)
-    centre = memory.centre + week * (limited - memory.centre)
-    square = memory.square + week * (limited * limited - memory.square)
-    scale = np.sqrt(square)
-    floor_rise = memory.floor + _gain(paced, 3 * HOUR_MS, memory) * (limited - memory.floor)
-    usual = np.where(slot.days > 0, slot.usual, centre)
-    ordinary = slot.wobble + _LEAST_WOBBLE * scale + _TINY
-    shift = np.clip((x - usual) / ordinary, -_MOST_SHIFT, _MOST_SHIFT)
-    quarter, day = _gain(paced, 6 * HOUR_MS, memory), _gain(paced, DAY_MS, memory)
-    step = np.where(first, 0.0, np.abs(limited - _limited(memory.last, memory)))
-    still = (now.high - now.low <= _SAME * scale) & ~first
-    flat = still & (np.abs(x - memory.last) <= _SAME * scale)
-    zero = still & (np.abs(x) <= _SAME * scale)
-    return _Memory(
-        seen=memory.seen + 1.0,
-        first_ms=np.where(first, now.start_ms, memory.first_ms),
-        last_ms=now.start_ms.astype(np.float64),
-        last=x,
-        centre=centre,
-        square=square,
-        peak=np.maximum(_limited(_extreme(now), memory), memory.peak * (1.0 - 0.25 * week)),
-        floor=np.where(first, x, np.minimum(x, floor_rise)),
-        shift_hour=memory.shift_hour + hour * (shift - memory.shift_hour),
-        shift_quarter=memory.shift_quarter + quarter * (shift - memory.shift_quarter),
-        shift_day=memory.shift_day + day * (shift - memory.shift_day),
-        shift_hour_usual=memory.shift_hour_usual + week * (np.abs(memory.shift_hour) - memory.shift_hour_usual),
-        shift_quarter_usual=memory.shift_quarter_usual
-        + week * (np.abs(memory.shift_quarter) - memory.shift_quarter_usual),
-        shift_day_usual=memory.shift_day_usual + week * (np.abs(memory.shift_day) - memory.shift_day_usual),
-        step_hour=memory.step_hour + hour * (step - memory.step_hour),
-        step_usual=memory.step_usual + week * (step - memory.step_usual),
-        flat_ms=np.where(flat, memory.flat_ms + elapsed, 0.0),
-        flat_usual_ms=_longest(memory.flat_usual_ms, memory.flat_ms, flat, now, week),
-        zero_ms=np.where(zero, memory.zero_ms + elapsed, 0.0),
-        zero_usual_ms=_longest(memory.zero_usual_ms, memory.zero_ms, zero, now, week),
-        gap_usual_ms=memory.gap_usual_ms + day
-        * np.where(first, 0.0, np.minimum(_gap_ms(memory, now), HOUR_MS) - memory.gap_usual_ms),
-    )  # fmt: skip
-
-
-def _observed(memory: _Memory, after: _Memory, now: Intervals) -> Observed:
+def _observed(memory: Memory, after: Memory, now: Intervals) -> Observed:
     first = memory.seen == 0
     return Observed(
         flat_ms=after.flat_ms,
         flat_usual_ms=memory.flat_usual_ms,
         zero_ms=after.zero_ms,
         zero_usual_ms=memory.zero_usual_ms,
-        gap_ms=np.where(first, 0.0, _gap_ms(memory, now)),
+        gap_ms=np.where(first, 0.0, gap_before_ms(memory, now)),
         gap_usual_ms=memory.gap_usual_ms,
         previous=memory.last,
         peak=memory.peak,
     )
-
-
-def _limited(x: Floats, memory: _Memory) -> Floats:
-    """One wild interval must not move the scale far: bounded influence."""
-    limit = np.where((memory.seen >= _SETTLED) & (memory.peak > 0), _MOST_GROWTH * memory.peak, np.inf)
-    return np.clip(x, -limit, limit)
-
-
-def _extreme(now: Intervals) -> Floats:
-    return np.maximum(np.abs(now.high), np.abs(now.low))
-
-
-def _gain(paced_ms: Floats, span_ms: int, memory: _Memory) -> Floats:
-    """The weight of a new value in a running mean over about `span_ms`."""
-    return np.maximum(paced_ms / (span_ms + paced_ms), 1.0 / (memory.seen + 1.0))
-
-
-def _gap_ms(memory: _Memory, now: Intervals) -> Floats:
-    return np.maximum(now.start_ms - memory.last_ms - now.length_ms, 0.0)
-
-
-def _longest(usual_ms: Floats, run_ms: Floats, goes_on: npt.NDArray[np.bool_], now: Intervals, fade: Floats) -> Floats:
-    """The longest run of the last weeks: grows when a run ends, fades slowly."""
-    ended = np.where(goes_on, 0.0, np.minimum(run_ms, 4.0 * (usual_ms + now.length_ms)))
-    return np.maximum(ended, usual_ms * (1.0 - 0.25 * fade))

@@ -8,9 +8,9 @@ the unit of their quantity (W, kWh/h, m3/h): features are free of scale.
 gives the same numbers reading by reading, bit for bit.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,8 @@ class Intervals:
         high: Highest rate sampled.
         spread: Standard deviation of the rates sampled.
         count: Samples.
+        temperature_c: Outdoor temperature at the site; NaN or None where unknown.
+        occupancy: People at the site, or their share; NaN or None where unknown.
     """
 
     meter: Integers
@@ -48,19 +50,34 @@ class Intervals:
     high: Floats
     spread: Floats
     count: Integers
+    temperature_c: Floats | None = None
+    occupancy: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.meter)
 
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Intervals":
         """The intervals at `rows`, in their order."""
-        return Intervals(*(getattr(self, field.name)[rows] for field in fields(self)))
+        columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        columns |= {name: column[rows] for name, column in columns.items() if column is not None}
+        return Intervals(**columns)
 
 
 def concatenate(parts: Iterable[Intervals]) -> Intervals:
     """All intervals of `parts`, in their order; at least one part."""
-    columns = zip(*([getattr(part, field.name) for field in fields(Intervals)] for part in parts), strict=True)
-    return Intervals(*(np.concatenate(column) for column in columns))
+    parts = list(parts)
+    columns: dict[str, Any] = {field.name: _joined(parts, field.name) for field in fields(Intervals)}
+    return Intervals(**columns)
+
+
+def _joined(parts: Sequence[Intervals], name: str) -> npt.NDArray[Any] | None:
+    columns = [getattr(part, name) for part in parts]
+    if all(column is None for column in columns):
+        return None
+    known = [
+        np.full(len(part), np.nan) if column is None else column for part, column in zip(parts, columns, strict=True)
+    ]
+    return np.concatenate(known)
 
 
 def judged_quantity(names: Iterable[str]) -> str:
