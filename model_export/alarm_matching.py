@@ -55,14 +55,19 @@ class Match:
     Attributes:
         judged: Events in or right after which an interval was judged, bool[E].
         hit: Events that were found, bool[E].
-        alarms: Alarms.
-        false_alarms: Of these, the ones that belong to no event.
+        alarms: When there was an alarm, A spans.
+        deserved: Which alarms belong to an event, bool[A].
     """
 
     judged: Bools
     hit: Bools
-    alarms: int
-    false_alarms: int
+    alarms: Events
+    deserved: Bools
+
+    @property
+    def false_alarms(self) -> int:
+        """Alarms that belong to no event."""
+        return int((~self.deserved).sum())
 
     @property
     def recall(self) -> float | None:
@@ -72,7 +77,7 @@ class Match:
     @property
     def precision(self) -> float | None:
         """Share of the alarms that belong to an event; None without any."""
-        return 1.0 - self.false_alarms / self.alarms if self.alarms else None
+        return float(self.deserved.mean()) if len(self.alarms) else None
 
 
 def labelled_events(rows: JudgedRows, labels: Bools) -> Events:
@@ -82,11 +87,7 @@ def labelled_events(rows: JudgedRows, labels: Bools) -> Events:
         rows: N intervals.
         labels: Which of them are labelled as anomalous, bool[N].
     """
-    chosen = _in_order(rows, labels)
-    meter, start_ms = rows.meter[chosen], rows.start_ms[chosen]
-    first = np.flatnonzero(_begins(meter, start_ms, rows.interval_ms))
-    last = np.r_[first[1:], len(chosen)] - 1 if len(first) else first
-    return Events(meter[first], start_ms[first], start_ms[last] + rows.interval_ms)
+    return _runs(rows, _in_order(rows, labels), rows.interval_ms)
 
 
 def match(rows: JudgedRows, found: Bools, events: Events) -> Match:
@@ -109,14 +110,22 @@ def match(rows: JudgedRows, found: Bools, events: Events) -> Match:
         guilty[inside] = True
     chosen = _in_order(rows, found)
     run = np.cumsum(_begins(rows.meter[chosen], rows.start_ms[chosen], QUIET_MS)) - 1
-    deserved = np.bincount(run, weights=guilty[chosen])
-    return Match(judged, hit, len(deserved), int((deserved == 0).sum()))
+    deserved = np.bincount(run, weights=guilty[chosen]) > 0
+    return Match(judged, hit, _runs(rows, chosen, QUIET_MS), deserved)
 
 
 def _in_order(rows: JudgedRows, chosen: Bools) -> npt.NDArray[np.intp]:
     """The chosen rows, by meter and time."""
     places = np.flatnonzero(chosen)
     return places[np.lexsort((rows.start_ms[places], rows.meter[places]))]
+
+
+def _runs(rows: JudgedRows, chosen: npt.NDArray[np.intp], apart_ms: int) -> Events:
+    """Runs of the chosen rows, which are in order."""
+    meter, start_ms = rows.meter[chosen], rows.start_ms[chosen]
+    first = np.flatnonzero(_begins(meter, start_ms, apart_ms))
+    last = np.r_[first[1:], len(chosen)] - 1 if len(first) else first
+    return Events(meter[first], start_ms[first], start_ms[last] + rows.interval_ms)
 
 
 def _begins(meter: Integers, start_ms: Integers, apart_ms: int) -> Bools:

@@ -133,7 +133,7 @@ def quality_of(verdict: MeterVerdict) -> MeterQuality:
         false_alarms_per_meter_week=matched.false_alarms * _WEEK_MS / (n * verdict.interval_ms) if n else 0.0,
         events=len(matched.judged),
         events_found=int(matched.hit.sum()),
-        alarms=matched.alarms,
+        alarms=len(matched.alarms),
         false_alarms=matched.false_alarms,
         intervals=n,
         labelled_intervals=int(labels.sum()),

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from model_export.evaluation import MeterQuality, mean_of
-from model_export.label_trial import FamilyVerdicts
+from model_export.families import ENSEMBLE
+from model_export.fault_trial import FamilyRecall
 
-DEFAULT_FAMILY: Final = "ensemble"
+DEFAULT_FAMILY: Final = ENSEMBLE
 """What `train` makes when nobody says what; marked in every table."""
 MEAN_FIGURES: Final = ("roc_auc", "average_precision", "event_recall", "event_precision", "false_alarms_per_meter_week")
 
@@ -68,7 +69,44 @@ def _plain(meter: MeterQuality) -> dict[str, Any]:
     return {name: rounded(value) if isinstance(value, float) else value for name, value in fields.items()}
 
 
-def label_findings(said: FamilyVerdicts, latency_us: float, qualities: Sequence[MeterQuality]) -> LabelFindings:
-    """Put together what is known of one family."""
-    largest = max((len(model) for model in said.models), default=0)
-    return LabelFindings(said.family, tuple(qualities), latency_us, largest, said.error)
+@dataclass(frozen=True, slots=True)
+class RecallFindings:
+    """What one family found of injected faults.
+
+    Attributes:
+        family: Its name.
+        recall: The shares; None where it could not be trained.
+        latency_us: For one interval through the agent's detector, microseconds.
+        bytes: Size of its model file.
+        error: Why it could not be trained; "" where it could.
+    """
+
+    family: str
+    recall: FamilyRecall | None = None
+    latency_us: float = 0.0
+    bytes: int = 0
+    error: str = ""
+
+    def as_object(self) -> dict[str, Any]:
+        """For JSON."""
+        if self.recall is None:
+            return {"error": self.error}
+        names = ("model", "rules", "both")
+        return {
+            "threshold": self.recall.threshold,
+            "false_alarms_per_meter_week": dict(zip(names, map(rounded, self.recall.false_alarms), strict=True)),
+            "recall": {
+                kind: {"injected": one.injected, "model": rounded(one.model), "rules": rounded(one.rules),
+                       "both": rounded(one.both)}
+                for kind, one in self.recall.kinds
+            },
+            "latency_us": round(self.latency_us, 1),
+            "bytes": self.bytes,
+        }  # fmt: skip
+
+
+def recall_object(findings: Sequence[RecallFindings]) -> dict[str, Any]:
+    """The figures of all families, the recalls of the default one on top."""
+    default = default_of([one.family for one in findings])
+    families = {one.family: {"default": one.family == default} | one.as_object() for one in findings}
+    return {"default_family": default, "recall": families[default].get("recall", {}), "families": families}

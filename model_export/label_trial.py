@@ -4,7 +4,7 @@ Features are made over the whole series, as a gateway makes them that has run
 since its first interval; only intervals after the training days are judged.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -12,17 +12,14 @@ from typing import Final
 import numpy as np
 
 from model_export.alarm_matching import Bools
+from model_export.attempts import Attempt, Trainer
 from model_export.dataset import FeatureTable, MeterSeries
-from model_export.errors import DataError, ParityError, TrainingError
+from model_export.errors import DataError
 from model_export.evaluation import MeterVerdict
 from model_export.export import score_rows
 from wattline.intervals import Floats
 
 DAY_MS: Final = 86_400_000
-
-Trainer = Callable[[str, FeatureTable], bytes]
-"""Gives the model file of a family that has learned from a table without labels."""
-Tick = Callable[[], None]
 
 
 class Scheme(StrEnum):
@@ -137,7 +134,9 @@ def label_trial(series: Sequence[MeterSeries], table: FeatureTable, train_days: 
     for meter, one in enumerate(series):
         rows = np.flatnonzero(table.meter == meter)
         places = np.searchsorted(one.intervals.start_ms, table.start_ms[rows])
-        labels[rows], rate[rows] = one.labels[places], one.intervals.mean[places]
+        rate[rows] = one.intervals.mean[places]
+        if one.labels is not None:
+            labels[rows] = one.labels[places]
     if not labels[~early].any():
         raise DataError(f"no interval after the first {train_days} days is labelled as anomalous")
     return LabelTrial(table, rate, labels, early, scheme)
@@ -148,18 +147,21 @@ def of_rows(table: FeatureTable, chosen: Bools) -> FeatureTable:
     return replace(table, matrix=table.matrix[chosen], meter=table.meter[chosen], start_ms=table.start_ms[chosen])
 
 
-def try_family(trial: LabelTrial, family: str, train: Trainer, tick: Tick = lambda: None) -> FamilyVerdicts:
-    """Train a family and let it judge.
+def try_families(trial: LabelTrial, train: Trainer) -> list[FamilyVerdicts]:
+    """Train families and let them judge.
 
-    A family that cannot learn from these data says so in its result; others may.
+    A family that could not learn from these data says so in its result.
     """
-    models: list[bytes] = []
-    verdicts: list[MeterVerdict] = []
-    try:
-        for learned, judged in trial.rounds():
-            models.append(train(family, trial.learned_from(learned)))
-            verdicts += [trial.verdict(meter, models[-1]) for meter in judged]
-            tick()
-    except (TrainingError, ParityError) as error:
-        return FamilyVerdicts(family, error=str(error))
-    return FamilyVerdicts(family, tuple(models), tuple(verdicts))
+    said: dict[str, FamilyVerdicts] = {}
+    for learned, judged in trial.rounds():
+        for family, attempt in train(trial.learned_from(learned)).items():
+            so_far = said.get(family, FamilyVerdicts(family))
+            said[family] = _one_more(trial, so_far, attempt, judged)
+    return list(said.values())
+
+
+def _one_more(trial: LabelTrial, so_far: FamilyVerdicts, attempt: Attempt, judged: list[int]) -> FamilyVerdicts:
+    if so_far.error or attempt.error:
+        return FamilyVerdicts(so_far.family, error=so_far.error or attempt.error)
+    verdicts = tuple(trial.verdict(meter, attempt.model) for meter in judged)
+    return FamilyVerdicts(so_far.family, (*so_far.models, attempt.model), so_far.verdicts + verdicts)

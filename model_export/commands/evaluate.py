@@ -1,117 +1,172 @@
 """`wattline models evaluate`: how good detectors are on meters they have not learned from."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from model_export.commands import data as data_of
 from model_export.commands.options import (
-    AlarmsOption,
     AsJsonOption,
     DataOption,
     DatasetOption,
-    DaysOption,
     HomesOption,
     QuantityOption,
     SeedOption,
     ValueOption,
+    command_line,
     interval_ms_of,
 )
-from model_export.commands.terminal import progress_bars, readable_errors, show
-from model_export.dataset import FeatureTable
+from model_export.commands.terminal import created, progress_bars, readable_errors, say, write_file
 from model_export.errors import DataError
 
-_FAULTS_PER_DAY: Final = 0.1
+if TYPE_CHECKING:
+    from model_export.commands.data import Opened, Wanted
+    from model_export.commands.judging import Judgement
+
+DAYS: Final = 84
+DAYS_FOR_A_FILE: Final = 28
+FAULTS_PER_DAY: Final = 0.1
+"""Of each kind that the simulator's meters have when a model file is judged on them."""
+LEAST_DAYS: Final = 21
+"""A meter known for less has no room for a fault and for what is ordinary around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a person wants to know.
+
+    Attributes:
+        model: A model file; None to train families.
+        family: Which to train: one, or all.
+        train_days: Days at the beginning of labelled meters that are learned from.
+        scheme: What each labelled meter's model learns from.
+        alarms: False alarms per meter and week.
+        seed: Decides everything random.
+    """
+
+    model: Path | None
+    family: str
+    train_days: int
+    scheme: str
+    alarms: float
+    seed: int
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - one argument per option
-    model: Annotated[Path | None, typer.Argument(help="An ONNX file; without one, families are trained.")] = None,
+    context: typer.Context,
+    model: Annotated[
+        Path | None, typer.Argument(help="A model file to judge as it is; without one, families are trained.")
+    ] = None,
     dataset: DatasetOption = "simulated",
     data: DataOption = None,
-    family: Annotated[str, typer.Option(help="Which to train: all, or one.")] = "all",
-    interval: Annotated[str, typer.Option(help="Length of the judged intervals; a model file has its own.")] = "1h",
-    train_days: Annotated[int, typer.Option(min=2, help="Days at each meter's beginning that are learned from.")] = 90,
-    per_building: Annotated[bool, typer.Option("--per-building", help="A model for each building.")] = False,  # noqa: FBT002
-    leave_one_out: Annotated[
-        bool, typer.Option("--leave-one-out", help="Judge each building with a model that never saw it.")
-    ] = False,  # noqa: FBT002
+    family: Annotated[str, typer.Option(help="Which to train: all, or one of them.", metavar="NAME")] = "all",
+    interval: Annotated[
+        str,
+        typer.Option(help="Length of the judged intervals: 1m, 30m, 1h. A model file has its own.", metavar="LENGTH"),
+    ] = "1h",
+    train_days: Annotated[
+        int, typer.Option(min=2, help="Labelled meters: days at the beginning that are learned from.", metavar="D")
+    ] = 90,
+    per_building: Annotated[bool, typer.Option("--per-building", help="Labelled meters: a model for each.")] = False,  # noqa: FBT002 - typer makes a flag of it
+    leave_one_out: Annotated[  # noqa: FBT002 - typer makes a flag of it
+        bool, typer.Option("--leave-one-out", help="Labelled meters: judge each with a model that never saw it.")
+    ] = False,
     homes: HomesOption = None,
-    days: DaysOption = 28,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help=f"Days of simulated meters; {DAYS}, or {DAYS_FOR_A_FILE} for a model file.", metavar="D"
+        ),
+    ] = None,
     seed: SeedOption = 1,
-    alarms: AlarmsOption = 1.0,
+    alarms: Annotated[
+        float,
+        typer.Option(min=0.001, help="False alarms per meter and week that thresholds are set to.", metavar="RATE"),
+    ] = 1.0,
     value_column: ValueOption = "",
     quantity: QuantityOption = "",
+    report: Annotated[Path | None, typer.Option(help="Write one HTML page, with pictures.", metavar="FILE")] = None,
     as_json: AsJsonOption = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Train detectors on the first days of meters without their labels, and judge the rest.
+    """Say how good detectors are.
 
-    Example: `wattline models evaluate --dataset lead --data buildings/ --json`
+    **Labelled data** (lead): the families learn from the first days of each building, without the labels; the rest is
+    judged and compared with the labels.
+
+    **Other data**: seeded faults are put into half of the meters, the families learn from the other half, and recall
+    per kind of fault is counted at the wanted rate of false alarms.
+
+    **A model file on simulated meters**: recall of the simulator's own faults, at the file's own threshold.
+
+    Examples:
+    * `wattline models evaluate --dataset lead --data buildings/ --report lead.html`
+    * `wattline models evaluate --dataset lead --data buildings/ --leave-one-out --family ensemble --json`
+    * `wattline models evaluate --dataset london --data homes/ --interval 30m --report london.html`
+    * `wattline models evaluate home.onnx --homes 40 --days 60`
     """
-    from model_export.dataset import feature_table
-    from model_export.evaluation import quality_of
-    from model_export.families import FAMILIES
-    from model_export.findings import label_findings, label_object
-    from model_export.label_trial import Scheme, label_trial, try_family
-    from model_export.latency import latency_us
-    from model_export.training import Wishes
-    from model_export.training import train as train_model
+    from model_export.commands.data import Wanted
+    from model_export.commands.results import print_judgement
+    from model_export.label_trial import Scheme
 
     with readable_errors():
-        families = list(FAMILIES) if family == "all" else [family]
-        if model is not None:
-            wanted = data_of.Wanted(dataset, data, 0, homes, days, seed, value_column, quantity)
-            _judge_file(model, wanted, as_json=as_json)
-            return
-        if unknown := set(families) - set(FAMILIES):
-            raise DataError(f"--family {unknown.pop()}: there are all, {', '.join(FAMILIES)}")
+        if per_building and leave_one_out:
+            raise DataError("--per-building and --leave-one-out: only one of them")
         scheme = Scheme.PER_BUILDING if per_building else Scheme.LEAVE_ONE_OUT if leave_one_out else Scheme.TOGETHER
-        wanted = data_of.Wanted(dataset, data, interval_ms_of(interval), homes, days, seed, value_column, quantity)
-
-        def trained(name: str, table: FeatureTable) -> bytes:
-            return train_model(table, Wishes(name, alarms, seed, {})).model
-
-        with progress_bars() as step:
-            series = data_of.series_of(wanted, step("reading", homes))
-            trial = label_trial(series, feature_table(series), train_days, scheme)
-            findings = []
-            for name in families:
-                said = try_family(trial, name, trained, step(name, len(trial.rounds())))
-                lat = latency_us(said.models[0], trial.table.matrix[~trial.early]) if said.models else 0.0
-                findings.append(label_findings(said, lat, [quality_of(v) for v in said.verdicts]))
-    figures: dict[str, Any] = {
-        "dataset": dataset,
-        "interval": interval,
-        "train_days": train_days,
-        "seed": seed,
-        "scheme": scheme,
-    }
-    figures |= label_object(findings)
-    show(figures, as_json=as_json, title=f"{dataset}")
+        asked = _Asked(model, family, train_days, scheme, alarms, seed)
+        days = days or (DAYS if model is None else DAYS_FOR_A_FILE)
+        wanted = Wanted(dataset, data, interval_ms_of(interval), homes, days, seed, value_column, quantity)
+        source, judgement = _judged(asked, wanted)
+        if report is not None:
+            line = command_line(context, without={"as_json", *(() if dataset == "simulated" else ("days",))})
+            _write_report(report, line, source, judgement)
+    print_judgement(source, judgement, as_json=as_json)
+    if report is not None:
+        say(f"report: {report}")
 
 
-def _judge_file(model: Path, wanted: data_of.Wanted, *, as_json: bool) -> None:
-    """Recall per injected fault and false alarms of one model file."""
-    import numpy as np
+def _judged(asked: _Asked, wanted: "Wanted") -> "tuple[Opened, Judgement]":
+    from model_export.attempts import family_trainer, ready_made
+    from model_export.commands.data import opened
+    from model_export.commands.judging import judge_injected, judge_known, judge_labelled
+    from model_export.export import read_model
+    from model_export.label_trial import Scheme
 
-    from model_export.dataset import feature_table
-    from model_export.evaluation import evaluate as compare
-    from model_export.export import read_model, score_rows
-
-    content, facts = read_model(model)
     with progress_bars() as step:
-        wanted = replace(wanted, interval_ms=int(facts["interval_ms"]))
-        series = data_of.series_of(wanted, step("reading", wanted.homes), _FAULTS_PER_DAY)
-        table = feature_table(series)
-        scored = score_rows(content, table.matrix)
-    quality = compare(series, table, scored.found)
-    figures: dict[str, Any] = {f"recall_{kind}": round(share, 3) for kind, share in quality.recall.items()}
-    figures |= {f"faults_{kind}": number for kind, number in quality.injected.items()}
-    figures |= {
-        "false_alarms_per_meter_week": round(quality.false_alarms_per_meter_week, 3),
-        "meter_weeks": round(quality.meter_weeks, 1),
-        "meters": len(np.unique(table.meter)),
-        "anomalous_share": float(scored.found.mean()),
-    }
-    show(figures, as_json=as_json, title=f"{model} on {wanted.dataset}")
+        if asked.model is not None:
+            content, facts = read_model(asked.model)
+            train = ready_made(facts["family"], content)
+            wanted = replace(wanted, interval_ms=int(facts["interval_ms"]))
+            if wanted.dataset == "simulated":
+                source = opened(replace(wanted, faults_per_day=FAULTS_PER_DAY), step("reading", wanted.homes))
+                return source, judge_known(source, content)
+        else:
+            train = family_trainer(_families(asked.family), asked.alarms, asked.seed, step)
+        source = opened(wanted, step("reading", wanted.homes), LEAST_DAYS)
+        if source.labelled:
+            return source, judge_labelled(source, train, asked.train_days, Scheme(asked.scheme), step)
+        ready = asked.model is not None
+        return source, judge_injected(source, train, asked.alarms, asked.seed, step, ready=ready)
+
+
+def _families(name: str) -> list[str]:
+    from model_export.families import FAMILIES
+
+    if name != "all" and name not in FAMILIES:
+        raise DataError(f"--family {name}: there are all, {', '.join(FAMILIES)}")
+    return list(FAMILIES) if name == "all" else [name]
+
+
+def _write_report(report: Path, line: str, source: "Opened", judgement: "Judgement") -> None:
+    from model_export.report.build import Setting, html_report
+
+    setting = Setting(
+        title=f"Detectors on {source.name}",
+        command=line,
+        created=created(),
+        facts=judgement.facts,
+        cleaning=source.cleaning,
+        excluded=source.excluded,
+        costs=judgement.costs,
+    )
+    write_file(report, html_report(setting, judgement.pages).encode())

@@ -1,5 +1,7 @@
 """Options that several commands have."""
 
+import shlex
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -20,15 +22,10 @@ DataOption = Annotated[
 HomesOption = Annotated[
     int | None, typer.Option("--homes", min=1, help="Meters to take; all, or 24 simulated ones.", metavar="N")
 ]
-DaysOption = Annotated[int, typer.Option("--days", min=2, help="Days of each simulated meter.", metavar="D")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same result.", metavar="N")]
 ValueOption = Annotated[str, typer.Option("--value-column", help="csv: the column of values.", metavar="NAME")]
 QuantityOption = Annotated[
     str, typer.Option("--quantity", help="csv: what the values are: power_w, energy_kwh, ...", metavar="NAME")
-]
-AlarmsOption = Annotated[
-    float,
-    typer.Option("--alarms", min=0.001, help="False alarms per meter and week that you can bear.", metavar="RATE"),
 ]
 AsJsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 
@@ -46,3 +43,20 @@ def interval_ms_of(text: str) -> int:
     if interval_ms < _MIN_INTERVAL_MS or _DAY_MS % interval_ms:
         raise DataError(f"--interval {text}: expected a whole part of a day, at least 1s")
     return interval_ms
+
+
+def command_line(context: typer.Context, *, without: Collection[str] = ()) -> str:
+    """The command line that does the same again: every option that has a value, whether it was typed or not.
+
+    Args:
+        context: Of the command that runs.
+        without: Parameters that change nothing in the result.
+    """
+    words = ["wattline", "models", context.info_name or ""]
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if parameter.name in without or value in {None, "", False}:
+            continue
+        option = [max(parameter.opts, key=len)] if parameter.param_type_name == "option" else []
+        words += option if value is True else [*option, f"{value:g}" if isinstance(value, float) else str(value)]
+    return shlex.join(words)

@@ -5,17 +5,15 @@ from typing import Annotated
 
 import typer
 
-from model_export.commands import data as data_of
 from model_export.commands.options import (
-    AlarmsOption,
     AsJsonOption,
     DataOption,
     DatasetOption,
-    DaysOption,
     HomesOption,
     QuantityOption,
     SeedOption,
     ValueOption,
+    command_line,
     interval_ms_of,
 )
 from model_export.commands.terminal import created, progress_bars, readable_errors, show, write_file
@@ -23,39 +21,58 @@ from model_export.errors import DataError
 
 
 def train(  # noqa: PLR0913, PLR0917 - one argument per option
-    out: Annotated[Path, typer.Option(help="Where the model goes.")] = Path("model.onnx"),
-    family: Annotated[str, typer.Option(help="The kind of model.")] = "gmm",
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="Where the model goes.", metavar="FILE")] = Path("model.onnx"),
+    family: Annotated[
+        str, typer.Option(help="gmm, iforest, kmeans, ocsvm, residual, or ensemble of them.", metavar="NAME")
+    ] = "ensemble",
     dataset: DatasetOption = "simulated",
     data: DataOption = None,
     homes: HomesOption = None,
-    days: DaysOption = 21,
-    interval: Annotated[str, typer.Option(help="Length of the judged intervals: 1m, 30m, 1h.")] = "1m",
+    days: Annotated[int, typer.Option(min=2, help="Days of each simulated meter.", metavar="D")] = 21,
+    interval: Annotated[
+        str, typer.Option(help="Length of the judged intervals: 1m, 30m, 1h.", metavar="LENGTH")
+    ] = "1m",
     seed: SeedOption = 1,
-    alarms: AlarmsOption = 1.0,
+    alarms: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            help="False alarms per meter and week that you can bear; 1, or a rule of the family's own.",
+            metavar="RATE",
+        ),
+    ] = None,
     value_column: ValueOption = "",
     quantity: QuantityOption = "",
     as_json: AsJsonOption = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Train a detector and write it as an ONNX file for the edge.
+    """Train a detector on meters that are nearly always well, and write it as an ONNX file for the edge.
 
     Examples:
     * `wattline models train --interval 30m --out home.onnx`
     * `wattline models train --dataset csv --data meters/ --interval 1h --alarms 0.5 --out mine.onnx`
+    * `wattline models train --dataset lead --data buildings/ --interval 1h --family gmm --out buildings.onnx`
     """
+    from model_export.commands.data import SIMULATED_HOMES, Wanted, opened, tell
     from model_export.dataset import feature_table
+    from model_export.detector import Wishes, training_steps
     from model_export.families import FAMILIES
-    from model_export.training import Wishes
     from model_export.training import train as train_model
 
     with readable_errors():
         if family not in FAMILIES:
             raise DataError(f"--family {family}: there are {', '.join(FAMILIES)}")
-        wanted = data_of.Wanted(dataset, data, interval_ms_of(interval), homes, days, seed, value_column, quantity)
-        command = f"wattline models train --family {family} --dataset {dataset} --homes {homes or 24} --days {days}"
-        command += f" --interval {interval} --seed {seed} --alarms {alarms:g}"
+        if dataset == "simulated":
+            context.params["homes"] = homes = homes or SIMULATED_HOMES
+        wanted = Wanted(dataset, data, interval_ms_of(interval), homes, days, seed, value_column, quantity)
+        unneeded = {"out", "as_json"} | ({"days"} if dataset != "simulated" else {"data"})
+        facts = {"command": command_line(context, without=unneeded), "created": created()}
+        wishes = Wishes(family, alarms, seed, facts)
         with progress_bars() as step:
-            table = feature_table(data_of.series_of(wanted, step("reading", homes)))
-            facts = {"command": command, "created": created()}
-            made = train_model(table, Wishes(family, alarms, seed, facts), step("training", 4))
+            source = opened(wanted, step("reading", homes))
+            table = feature_table(source.series)
+            made = train_model(table, wishes, step("training", training_steps(table, wishes, [family])))
         write_file(out, made.model)
-    show({"file": str(out), "bytes": len(made.model), **made.facts}, as_json=as_json, title="Trained")
+    tell(source)
+    result = {"file": str(out), "bytes": len(made.model), **made.facts, **source.counts()}
+    show(result, as_json=as_json, title="Trained")
