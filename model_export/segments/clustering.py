@@ -41,7 +41,7 @@ class Clusters:
 
     Attributes:
         centres: float64[K, D], in the order in which they were found.
-        silhouette: Mean silhouette of what was not set aside, -1..1 (Rousseeuw 1987).
+        silhouette: Mean silhouette when every point goes to its nearest centre, -1..1 (Rousseeuw 1987).
         reach: Farther than this from every centre, a point belongs to none.
         settled: Every cluster has the least number of members.
     """
@@ -102,7 +102,8 @@ def cluster(points: Floats, k: int, seed: int) -> Clusters:
             if remote < 0 or spent:
                 break
             kept = rest
-        silhouette = _silhouette(points[kept], label, seed)
+        # Of all, or setting aside would look like separating well.
+        silhouette = _silhouette(points, distances(points, centres).argmin(axis=1), seed)
     reach = max(_LEAST_REACH, _REACH * float(distances(points[kept], centres).min(axis=1).max()))
     return Clusters(centres, silhouette, reach, settled=remote < 0)
 

@@ -17,7 +17,6 @@ from model_export.errors import DataError, ModelExportError
 from wattline.config import parse_duration
 
 if TYPE_CHECKING:
-    from model_export.dataset import MeterSeries
     from model_export.segments.contract import Segments
     from model_export.segments.profiles import Clock
     from model_export.segments.segmentation import Profiles
@@ -31,8 +30,12 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 @app.command()
 def segments(  # noqa: PLR0913, PLR0917 - one argument per option
-    dataset: Annotated[str, typer.Option(help="What the data are: london, csv, ...", metavar="NAME")] = "london",
-    data: Annotated[Path | None, typer.Option(help="Where they lie: a folder or a file.", metavar="PATH")] = None,
+    dataset: Annotated[
+        str, typer.Option(help="What the data are: london, lead, csv, archive or simulated.", metavar="NAME")
+    ] = "london",
+    data: Annotated[
+        Path | None, typer.Option(help="Where they lie: a folder or a file. Not for simulated.", metavar="PATH")
+    ] = None,
     out: Annotated[Path, typer.Option(help="The folder that the results go to.", metavar="DIR")] = Path("segments"),
     k: Annotated[str, typer.Option(help="How many segments: 2 to 8, or auto for those that lie apart best.")] = "4",
     assign: Annotated[
@@ -127,26 +130,16 @@ def _rows(model: "Segments", count: dict[str, int], other: int) -> list[dict[str
 
 
 def _profiles(dataset: str, data: Path | None, clock: "Clock") -> "Profiles":
+    """The profiles of a data set, and all meters without one."""
+    from model_export.segments.profiles import Excluded
     from model_export.segments.segmentation import profiles_of
+    from model_export.sources.catalog import Options, open_dataset
 
+    # Here a profile judges by full days what is too short.
+    source = open_dataset(dataset, data, clock.interval_ms, Options(shortest_days=0.0))
     with _progress() as step:
-        return profiles_of(_series(dataset, data, clock.interval_ms), clock, step("reading"))
-
-
-def _series(dataset: str, data: Path | None, interval_ms: int) -> "Iterator[MeterSeries]":
-    """The series that the options speak of.
-
-    Raises:
-        DataError: There is no such data set, or it cannot be read.
-    """
-    from model_export.sources.tables import table_files, table_series
-
-    if dataset == "london":
-        corpus = Path(os.environ.get("WATTLINE_CORPUS") or "../shared/data")
-        return table_series(table_files(data or corpus / "forecast" / "london_lcl" / "homes"), interval_ms)
-    if dataset == "csv" and data is not None:
-        return table_series(table_files(data), interval_ms)
-    raise DataError(f"--dataset {dataset}: expected london, or csv with --data")
+        profiles = profiles_of(source.series(), clock, step("reading"))
+    return profiles.and_excluded(Excluded(one.meter, one.excluded, one.detail) for one in source.report.exclusions)
 
 
 def _number_of_segments(text: str) -> int:

@@ -25,7 +25,7 @@ def members_csv(placed: Sequence[Membership]) -> bytes:
 
 def excluded_csv(excluded: Sequence[Excluded]) -> bytes:
     """`excluded.csv`: meters without a profile, and why."""
-    return _csv(("meter", "reason", "days"), ((one.meter, one.reason, str(one.days)) for one in excluded))
+    return _csv(("meter", "reason", "detail"), ((one.meter, one.reason, one.detail) for one in excluded))
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:

@@ -78,7 +78,8 @@ def named(centres: Floats) -> list[tuple[int, str]]:
     Returns:
         Per segment, in the order to show them, its row in `centres` and its name; names differ.
     """
-    kinds = sorted((_kind(place, shape) for place, shape in enumerate(centres)), key=lambda one: (one.order, one.peak))
+    kinds = [_kind(place, shape) for place, shape in enumerate(centres)]
+    kinds.sort(key=lambda one: (one.order, one.peak, one.level))
     names: list[tuple[int, str]] = []
     for _, group in groupby(kinds, key=lambda one: one.order):
         same = list(group)

@@ -95,7 +95,10 @@ def _peak(shape: Floats) -> tuple[float, str]:
 def _excluded_table(profiles: Profiles) -> str:
     if not profiles.excluded:
         return "<p>None.</p>"
-    rows = [(_REASONS[reason], reason, str(count)) for reason, count in profiles.reasons().items()]
+    rows = [
+        (_REASONS.get(reason, reason.replace("_", " ")), reason, str(count))
+        for reason, count in profiles.reasons().items()
+    ]
     return _table(("why", "reason", "meters"), rows)
 
 

@@ -2,9 +2,9 @@
 
 A profile has two rows, workdays and weekends, of one number per interval of
 the local day, in units of the meter's own mean: 2.0 at 18:00 is twice its
-average. A tenth of the days is left out at either end, interval by interval,
-so that a holiday or a party does not shape it; bank holidays count as the
-weekday they fall on.
+average. A tenth of the days, at least one, is left out at either end,
+interval by interval, so that a holiday or a party does not shape it; bank
+holidays count as the weekday they fall on.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Clock:
             raise DataError("--interval: profiles need a whole part of a day from 5m to 4h")
         try:
             ZoneInfo(self.time_zone)
-        except (ValueError, OSError):
+        except (KeyError, ValueError, OSError):
             raise DataError(f"--time-zone {self.time_zone}: no such zone, such as Europe/London") from None
 
     @property
@@ -88,13 +88,13 @@ class Excluded:
     """A meter without a profile.
 
     Attributes:
-        reason: `no_values`, `too_few_days`, `constant` or `not_positive`.
-        days: Full days that it had.
+        reason: `no_values`, `too_few_days`, `constant`, `not_positive`, or one of cleaning's.
+        detail: More of it, for a person.
     """
 
     meter: str
     reason: str
-    days: int
+    detail: str
 
 
 def daily_profile(meter: str, intervals: Intervals, clock: Clock) -> Profile | Excluded:
@@ -107,17 +107,18 @@ def daily_profile(meter: str, intervals: Intervals, clock: Clock) -> Profile | E
     """
     finite = np.isfinite(intervals.mean)
     if not finite.any():
-        return Excluded(meter, "no_values", 0)
+        return Excluded(meter, "no_values", "no value is a number")
     weekday, days = _full_days(clock.local_ms(intervals.start_ms[finite]), intervals.mean[finite], clock)
     workdays, weekends = days[weekday < WORKDAYS], days[weekday >= WORKDAYS]
+    had = f"{len(workdays)} full workdays and {len(weekends)} at weekends"
     if len(days) < MIN_DAYS or len(workdays) < MIN_WORKDAYS or len(weekends) < MIN_WEEKEND_DAYS:
-        return Excluded(meter, "too_few_days", len(days))
+        return Excluded(meter, "too_few_days", had)
     rates = np.stack([_smoothed(_trimmed_mean(some), clock) for some in (workdays, weekends)])
     level = float(week_mean(rates).mean())
     if np.ptp(rates) <= _FLATTEST * abs(level):
-        return Excluded(meter, "constant", len(days))
+        return Excluded(meter, "constant", f"the same through all of {had}")
     if level <= 0.0:
-        return Excluded(meter, "not_positive", len(days))
+        return Excluded(meter, "not_positive", f"gives back more than it takes on {had}")
     return Profile(meter, rates / level, len(days))
 
 
@@ -145,11 +146,13 @@ def _trimmed_mean(days: Floats) -> Floats:
     """Mean over days without the lowest and the highest tenth, interval by interval."""
     ordered = np.sort(days, axis=0)
     known = np.isfinite(ordered).sum(axis=0)
-    cut = (_TRIMMED * known).astype(np.int64)
+    cut = np.minimum(np.ceil(_TRIMMED * known).astype(np.int64), np.maximum(known - 1, 0) // 2)
     place = np.arange(len(days))[:, None]
     kept = (place >= cut) & (place < known - cut)
     mean: Floats = np.where(kept, ordered, 0.0).sum(axis=0) / np.maximum(kept.sum(axis=0), 1)
-    return np.where(known > 0, mean, np.nan_to_num(np.nanmean(days)))
+    slots, there = np.arange(len(mean)), np.flatnonzero(known)
+    # A full day may lack some intervals, and they may be the same every day.
+    return np.interp(slots, there, mean[there], period=len(mean))
 
 
 def _smoothed(day: Floats, clock: Clock) -> Floats:

@@ -48,6 +48,10 @@ class Profiles:
         """float64[N, 2, S]; there must be a profile."""
         return np.stack([one.shape for one in self.known])
 
+    def and_excluded(self, more: Iterable[Excluded]) -> "Profiles":
+        """The same, and meters that were left out before they got here."""
+        return Profiles(self.known, tuple(sorted((*self.excluded, *more), key=lambda one: one.meter)))
+
     def reasons(self) -> dict[str, int]:
         """How many meters have no profile, by reason."""
         return dict(sorted(Counter(one.reason for one in self.excluded).items()))
