@@ -20,13 +20,13 @@ SHORTEST_DAYS: Final = 28.0
 """The four weeks that features look back on: a shorter series never shows a whole one."""
 
 OWN_BOUND: Final = 1_000.0
-"""More than this multiple of what a meter exceeds in one of a thousand intervals is no consumption ..."""
+"""More than this multiple of what a meter exceeds in one of a hundred intervals is no consumption ..."""
 HOUSE_SHARE: Final = 0.01
 """... if it is also more than a house connection: this share of the largest believable rate (100 kW, a G4 gas meter).
 So the first use of a flat that stood empty stays."""
 LARGE_BOUND: Final = 10.0
 """Beyond the largest believable rate (10 MW) this multiple is enough. A campus that always draws more stays."""
-RARE: Final = 0.999
+RARE: Final = 0.99
 _GRID_SLACK: Final = 2
 """Sampled values come with jitter: only a distance of more than two steps between them is a gap."""
 
@@ -69,7 +69,7 @@ def clean(rows: pl.DataFrame, rules: Rules) -> Cleaned:
     counted = [_unreadable(rows)]
     usable = rows.filter(pl.col("t").is_not_null() & pl.col("v").is_finite())
     usable = _counted(usable, _DUPLICATES, counted)
-    usable = _with_step(usable, rules.step_ms)
+    usable = _with_step(usable, rules)
     if kind is Kind.AMOUNT:
         usable = _counted(_on_phase(usable, counted), _OFF_GRID, counted)
     usable = _counted(_judged(usable, rules.quantity), _implausible(kind), counted, keep=rules.keep_impossible)
@@ -124,19 +124,19 @@ def _unreadable(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_step(rows: pl.DataFrame, step_ms: int) -> pl.DataFrame:
-    """Adds `step`, the usual distance of a meter's rows in ms; 0 for a single row."""
-    if step_ms:
-        return rows.with_columns(step=pl.lit(step_ms, pl.Int64))
+def _with_step(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """Adds `step`, the usual distance of a meter's rows in ms; that of the intervals wanted for a single row."""
+    if rules.step_ms:
+        return rows.with_columns(step=pl.lit(rules.step_ms, pl.Int64))
     distance = pl.when(_SAME_METER).then(pl.col("t").diff())
     steps = rows.with_columns(_distance=distance).group_by("meter").agg(step=pl.col("_distance").median())
-    steps = steps.with_columns(pl.col("step").fill_null(0).cast(pl.Int64))
+    steps = steps.with_columns(pl.col("step").fill_null(rules.interval_ms).cast(pl.Int64))
     return rows.join(steps, on="meter", how="left", maintain_order="left")
 
 
 def _on_phase(rows: pl.DataFrame, counted: list[pl.DataFrame]) -> pl.DataFrame:
     """Marks times off a meter's grid as `off_grid`; a grid that is off as a whole is shifted onto the epoch's."""
-    off = (pl.col("t") % pl.max_horizontal("step", 1)).alias("_phase")
+    off = (pl.col("t") % pl.col("step")).alias("_phase")
     marked = rows.with_columns(off)
     astray = marked.filter(pl.col("_phase") != 0)["meter"].unique()
     if astray.is_empty():
@@ -166,14 +166,15 @@ def largest_rate(name: str) -> float:
 def _judged(rows: pl.DataFrame, name: str) -> pl.DataFrame:
     """Adds `_rate` and, for gauges and amounts, `_bound`: the value that the meter cannot reach."""
     kind, most = quantity(name).kind, largest_rate(name)
-    hours = pl.max_horizontal("step", 1) / HOUR_MS
+    hours = pl.col("step") / HOUR_MS
     if kind is Kind.COUNTER:
         grown = pl.when(_SAME_METER).then(pl.col("v").diff() * HOUR_MS / pl.col("t").diff())
         return rows.with_columns(_bound=pl.lit(most), _rate=grown)
     rate = pl.col("v") / hours if kind is Kind.AMOUNT else pl.col("v")
     rated = rows.with_columns(_rate=rate)
     peaks = rated.filter(pl.col("_rate").abs() > most * HOUSE_SHARE)["meter"].unique()
-    rare = pl.col("_rate").abs().quantile(RARE, interpolation="lower")
+    size = pl.col("_rate") if kind is Kind.AMOUNT else pl.col("_rate").abs()
+    rare = size.quantile(RARE, interpolation="lower").clip(0.0)
     bounds = rated.filter(pl.col("meter").is_in(peaks.implode())).group_by("meter").agg(_rare=rare)
     own = pl.max_horizontal(pl.col("_rare") * OWN_BOUND, pl.lit(most * HOUSE_SHARE))
     large = pl.max_horizontal(pl.col("_rare") * LARGE_BOUND, pl.lit(most))

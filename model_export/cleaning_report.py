@@ -122,7 +122,7 @@ class CleaningReport:
             most_exclusions: How many excluded meters are named.
         """
         lines = [f"{self.dataset}: {len(self.meters) - len(self.exclusions)} of {len(self.meters)} meters"]
-        lines += [f"{_words(name)}: {number:,.6g}" for name, number in self.total.found().items()]
+        lines += [f"{_words(name)}: {_figure(number)}" for name, number in self.total.found().items()]
         lines += [f"left out {one.meter}: {one.detail}" for one in self.exclusions[:most_exclusions]]
         if (more := len(self.exclusions) - most_exclusions) > 0:
             lines.append(f"left out {more} more meters ({_listed(self.reasons)})")
@@ -137,6 +137,10 @@ class CleaningReport:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _figure(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.1f}"
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -58,7 +58,7 @@ def archive_series(path: Path, rules: Rules, ledger: Ledger, chunk_rows: int = C
         meters = followed.filter(pl.col("quantity") == kind)
         chunks = (meters.filter(pl.col("len").cum_sum() // chunk_rows == i) for i in range(_chunks(meters, chunk_rows)))
         raw = (_rows(readings, chunk, path) for chunk in chunks if len(chunk))
-        for one in read_series(raw, rules._replace(quantity=kind), ledger, str(path)):
+        for one in read_series(raw, rules._replace(quantity=kind), ledger, str(path), held_rows=1):
             yield _with_site(one, beside)
 
 

@@ -11,6 +11,7 @@ from model_export.cleaning_report import CleaningReport
 from model_export.dataset import MeterSeries
 from model_export.errors import DataError
 from model_export.sources import lead, london
+from model_export.sources.grouping import ORDERED_ROWS
 from model_export.sources.labels import read_labels
 from model_export.sources.reading import Labelling, Ledger, nothing_left, read_series
 from model_export.sources.simulated import Spec, simulated_series
@@ -135,7 +136,8 @@ def _london(path: Path, interval_ms: int, options: Options) -> _Reader:
     def read(ledger: Ledger) -> Iterator[MeterSeries]:
         ledger.other_files.extend(others)
         weather = (weather_in(folder) or weather_in(folder.parent)).get("")
-        for one in read_series(london.london_rows(files), rules, ledger, str(path), labels):
+        rows = london.london_rows(files)
+        for one in read_series(rows, rules, ledger, str(path), labels, held_rows=ORDERED_ROWS):
             yield replace(one, temperature_c=weather.over(one.intervals)) if weather else one
 
     return read

@@ -20,11 +20,24 @@ _SECONDS_BELOW: Final = 100_000_000_000
 """A whole number below it is a time in seconds (till the year 5138), above it in milliseconds (from 1973)."""
 
 
-def times(text: pl.Series) -> pl.Series:
-    """Milliseconds UTC of times in ISO 8601, or of numbers of seconds or milliseconds since 1970; null for others.
+EARLIEST_MS: Final = 631_152_000_000
+"""1990-01-01: what is earlier comes from a clock that was never set."""
+LATEST_MS: Final = 4_102_444_800_000
+"""2100-01-01."""
 
-    A time that names no offset is taken as UTC.
+
+def times(text: pl.Series) -> pl.Series:
+    """Milliseconds UTC of times in ISO 8601, or of numbers of seconds or milliseconds since 1970.
+
+    A time that names no offset is taken as UTC. Null stands for what cannot be read, and for times before 1990 or
+    after 2100.
     """
+    found = _read(text)
+    beyond = ~found.is_between(EARLIEST_MS, LATEST_MS)
+    return found.set(beyond, None) if beyond.any() else found
+
+
+def _read(text: pl.Series) -> pl.Series:
     clean = text.str.strip_chars()
     rest = clean.str.slice(_PLAIN_LENGTH).unique().drop_nulls()
     if not rest.str.contains(_NO_MEANING).all():

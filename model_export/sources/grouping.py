@@ -1,8 +1,10 @@
 """Rows of many meters become whole meters, in bounded memory.
 
-Files mostly tell one meter after the other, so a meter is whole when later
-rows speak of others. Files that jump between meters (by time, say) are held
-until they fit; what does not fit is refused, never silently cut in two.
+Rows are held until there are many; then the meters of which the latest rows
+do not speak are over and passed on. So little need be held of files that tell
+one meter after the other, and files that jump between meters (sorted by time,
+or one file a month) are put together as long as they fit. What does not fit is
+refused, never silently cut in two.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,14 +14,16 @@ import polars as pl
 
 from model_export.errors import DataError
 
-HELD_ROWS: Final = 1_000_000
-"""Enough at once for fast arithmetic on one meter after the other."""
-SHUFFLED_ROWS: Final = 40_000_000
-"""For files that may be sorted by time; 40 bytes a row."""
+ORDERED_ROWS: Final = 1_000_000
+"""Rows to hold of files known to tell one meter after the other: enough for fast arithmetic."""
+HELD_ROWS: Final = 20_500_000
+"""Rows to hold of others: all of ASHRAE's, which are sorted by time; about 40 bytes each."""
+MOST_OPEN_ROWS: Final = 41_000_000
+"""More rows than these, of meters that all still go on, are refused."""
 
 
 def whole_meters(
-    raw: Iterable[pl.DataFrame], where: str, held_rows: int = HELD_ROWS, shuffled_rows: int = SHUFFLED_ROWS
+    raw: Iterable[pl.DataFrame], where: str, held_rows: int = HELD_ROWS, most_open_rows: int = MOST_OPEN_ROWS
 ) -> Iterator[pl.DataFrame]:
     """Frames of whole meters, each meter's rows together and in the order of time.
 
@@ -27,7 +31,7 @@ def whole_meters(
         raw: Rows with columns `meter` and `t`, in the order of the files. Rows of one time keep that order.
         where: The data's name, for errors.
         held_rows: Meters that are over are passed on when so many rows are held.
-        shuffled_rows: How many rows are held at most while no meter is over.
+        most_open_rows: How many rows may be held of meters that are not over.
 
     Raises:
         DataError: A meter goes on after it seemed over, or too many are open at a time.
@@ -46,8 +50,8 @@ def whole_meters(
         is_open = pl.col("meter").is_in(batch["meter"].unique().implode())
         done, rest = everything.filter(~is_open), everything.filter(is_open)
         rows, held = len(rest), [rest]
-        if rows > shuffled_rows:
-            raise DataError(f"{where}: over {shuffled_rows:,} rows without a meter that is over; sort them by meter")
+        if rows > most_open_rows:
+            raise DataError(f"{where}: over {most_open_rows:,} rows and no meter comes to its end; sort them by meter")
         # Sorting out what is open takes time: wait until there is as much again.
         wait_for = max(held_rows, 2 * rows)
         yield from _passed_on(done, over, where)
@@ -82,7 +86,7 @@ def _sorted(rows: pl.DataFrame) -> pl.DataFrame:
     return numbered.sort("_order", "t", maintain_order=True).drop("_order")
 
 
-def _slices(rows: pl.DataFrame, most: int = 4 * HELD_ROWS) -> Iterator[pl.DataFrame]:
+def _slices(rows: pl.DataFrame, most: int = 4 * ORDERED_ROWS) -> Iterator[pl.DataFrame]:
     """Cut a long frame between meters, so that what follows needs less memory."""
     if len(rows) <= most:
         yield rows

@@ -131,7 +131,7 @@ def _windows(path: Path) -> WindowLabels:
         named = {PurePosixPath(name).stem: [_window(one) for one in content[name]] for name in content}
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, LookupError, RecursionError):
         raise DataError(f"{path}: not a file of labels; expected {EXPECTED}") from None
     return WindowLabels(path, named)
 

@@ -11,7 +11,7 @@ from model_export.cleaning_report import CleaningReport, MeterFindings
 from model_export.dataset import MeterSeries
 from model_export.errors import DataError
 from model_export.sources.cutting import series_of
-from model_export.sources.grouping import whole_meters
+from model_export.sources.grouping import HELD_ROWS, whole_meters
 
 
 @dataclass(slots=True)
@@ -51,7 +51,13 @@ class Labelling(Protocol):
 
 
 def read_series(
-    raw: Iterable[pl.DataFrame], rules: Rules, ledger: Ledger, where: str, labels: Labelling | None = None
+    raw: Iterable[pl.DataFrame],
+    rules: Rules,
+    ledger: Ledger,
+    where: str,
+    labels: Labelling | None = None,
+    *,
+    held_rows: int = HELD_ROWS,
 ) -> Iterator[MeterSeries]:
     """Series of all meters in raw rows, cleaned.
 
@@ -61,11 +67,12 @@ def read_series(
         ledger: Takes the findings.
         where: The data's name, for errors.
         labels: Labels from a file of their own.
+        held_rows: How many rows are held before meters that seem over are passed on.
 
     Raises:
         DataError: The rows cannot be put in order, or no label speaks of any of them.
     """
-    for rows in whole_meters(raw, where):
+    for rows in whole_meters(raw, where, held_rows):
         marked = labels.mark(rows) if labels else rows
         cleaned = clean(marked, rules)
         ledger.meters.extend(cleaned.findings)
