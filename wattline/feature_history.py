@@ -21,6 +21,9 @@ _PER_WEEK: Final = 7 * PER_DAY
 _RING: Final = (7 * WEEKS + 1) * PER_DAY
 _AROUND: Final = np.arange(-2, 3)
 """An hour to each side: people do the same things at slightly other times."""
+_THREE_HOURS: Final = np.arange(-5, 1)
+_ODD_DAYS: Final = 2
+"""So many odd days in four weeks do not make such a day usual."""
 _DAYS: Final = np.arange(1, 7 * WEEKS + 1)
 _KIND_DAYS: Final = 14
 _MOST: Final = 1e30
@@ -59,6 +62,8 @@ class Expected(NamedTuple):
         week_high: Highest interval there.
         month_low: Lowest interval in four weeks, an hour around.
         month_high: Highest interval there.
+        floor_before: Lowest half hour of the two and a half hours before this one.
+        floor_high: Of four weeks' lowest half hours in such three hours, the third highest.
         weeks: How many of the last four equal weekdays are known.
     """
 
@@ -71,6 +76,8 @@ class Expected(NamedTuple):
     week_high: Floats
     month_low: Floats
     month_high: Floats
+    floor_before: Floats
+    floor_high: Floats
     weeks: Floats
 
 
@@ -176,6 +183,9 @@ class SlotHistory:
         around = (days[:, :, None] + _AROUND) % _RING
         low, high = self._tables[2:, meter[:, None, None], around].astype(np.float64)
         low, high = np.fmin.reduce(low, axis=2), np.fmax.reduce(high, axis=2)
+        hours = self._tables[_Table.MEAN, meter[:, None, None], (days[:, :, None] + _THREE_HOURS) % _RING]
+        before = self._tables[_Table.MEAN, meter[:, None], (half_hour[:, None] + _THREE_HOURS[:-1]) % _RING]
+        hours, before = hours.astype(np.float64), before.astype(np.float64)
         weekly = mean[:, 6::7]
         same_kind = weekend(days) == weekend(half_hour)[:, None]
         return Expected(
@@ -188,6 +198,8 @@ class SlotHistory:
             week_high=np.fmax.reduce(high[:, 6::7], axis=1),
             month_low=np.fmin.reduce(low, axis=1),
             month_high=np.fmax.reduce(high, axis=1),
+            floor_before=np.fmin.reduce(before, axis=1),
+            floor_high=_third_highest(np.fmin.reduce(hours, axis=2)),
             weeks=(~np.isnan(weekly)).sum(axis=1).astype(np.float64),
         )
 
@@ -204,3 +216,8 @@ def _median(values: Floats) -> Floats:
     rows = np.arange(len(values))
     low, high = ordered[rows, np.maximum(known - 1, 0) // 2], ordered[rows, np.minimum(known // 2, values.shape[1] - 1)]
     return np.asarray((low + high) / 2)
+
+
+def _third_highest(values: Floats) -> Floats:
+    """The third highest of each row, NaN where only two are known."""
+    return np.asarray(-np.sort(-values, axis=1)[:, _ODD_DAYS])

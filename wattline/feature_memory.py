@@ -170,6 +170,8 @@ class Sizes(NamedTuple):
     week_high: Floats
     month_low: Floats
     month_high: Floats
+    floor: Floats
+    floor_high: Floats
 
     @classmethod
     def of(cls, memory: Memory, expected: Expected, now: Intervals, unit: Floats) -> Self:
@@ -182,6 +184,7 @@ class Sizes(NamedTuple):
             *(x, now.high, now.low, now.spread, extreme_of(now), np.where(memory.seen == 0, x, memory.peak), before),
             *(usual, *(or_else(known, usual) for known in (expected.kind, expected.day, expected.yesterday))),
             *(or_else(known, x) for known in expected[_ENVELOPE]),
+            *(floor := np.fmin(x, expected.floor_before), or_else(expected.floor_high, floor)),
         ))  # fmt: skip
         return cls(*as_size(rates / unit))
 

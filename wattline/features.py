@@ -106,6 +106,9 @@ FEATURES: Final = (
     Feature("beyond_week", "outside all of this weekday and hour for four weeks", 2.0),
     Feature("beyond_month", "outside all of this hour for four weeks", 0.4, Part.EVIDENCE),
     Feature("beyond_3h", "last three hours outside all of these hours for four weeks", 0.4, Part.EVIDENCE),
+    Feature(
+        "lifted", "lowest level of three hours above that of nearly all such hours for four weeks", 0.5, Part.EVIDENCE
+    ),
     Feature("restlessness", "jumps of the last hour against usual ones", 2.8),
     Feature("flat", "time without any change", 1.0, Part.EVIDENCE),
     Feature("zero", "time at zero", 1.0),
@@ -344,6 +347,7 @@ def _features(memory: Memory, expected: Expected, now: Intervals, local_ms: Inte
         outside(size.level, size.week_low, size.week_high),
         beyond,
         after.beyond_3h,
+        np.maximum(size.floor - size.floor_high, 0.0),
         *runs,
         gap_ms / (gap_ms + memory.gap_usual_ms + HOUR_MS),
         size.usual,

@@ -113,6 +113,7 @@ def ordinary_days(days: int) -> npt.NDArray[np.float64]:
         ("beyond_3h", lambda rate: np.r_[rate[:-8], rate[-8:] * 20]),
         ("step", lambda rate: np.r_[rate[:-1], rate[-1] * 20]),
         ("versus_yesterday", lambda rate: np.r_[rate[:-1], rate[-1] * 20]),
+        ("lifted", lambda rate: np.r_[rate[:-6], np.maximum(rate[-6:], 700)]),
         ("shift_1h", lambda rate: np.r_[rate[:-4], rate[-4:] + 400]),
         ("shift_3h", lambda rate: np.r_[rate[:-8], rate[-8:] + 400]),
         ("shift_8h", lambda rate: np.r_[rate[:-20], rate[-20:] + 400]),
