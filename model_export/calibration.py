@@ -25,7 +25,9 @@ _BEYOND: Final = (1.0, 3.0, 10.0, 100.0, 1000.0)
 """Knots above all that was seen, in spans from the median to the largest raw score."""
 _LEFT_BEYOND: Final = np.array([0.3, 0.1, 0.03, 0.01, 0.003])
 """What is left to 1 there, of what was left at the largest."""
-_LEAST_WIDTH: Final = 1e-3
+_LEFT_BELOW: Final = 1e-3
+"""What the score rises by below all that was seen: a model of all rows may find ordinary ones more so."""
+_LEAST_WIDTH: Final = 2e-3
 """Knots closer than this, relative to their size, would make a cliff of float32's rounding."""
 _LEAST_KNOTS: Final = 3
 _LEAST_GAP: Final = 2e-6
@@ -91,9 +93,11 @@ def _survival(raw: Floats) -> tuple[Floats, Floats]:
     if len(chosen) < _LEAST_KNOTS or span <= 0:
         raise TrainingError("the model gives all intervals the same score: the data do not vary")
     knots, left = knots[chosen], left[chosen]
+    below = knots[0] - max(knots[1] - knots[0], span)
     above = max(float(raw.max()), float(knots[-1])) + span * np.array(_BEYOND)
+    left = np.r_[1.0, 1.0 - _LEFT_BELOW, left[1:], left[-1] * _LEFT_BEYOND]
     # In float32, as the graph has them.
-    return np.r_[knots, above].astype(np.float32).astype(np.float64), np.r_[left, left[-1] * _LEFT_BEYOND]
+    return np.r_[below, knots, above].astype(np.float32).astype(np.float64), left
 
 
 def _apart(knots: Floats) -> list[int]:

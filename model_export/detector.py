@@ -23,15 +23,18 @@ from model_export.export import (
     with_metadata,
 )
 from model_export.families import ENSEMBLE, FAMILIES, SINGLE
-from model_export.families.columns import PRESENT
+from model_export.families.columns import evidence
 from model_export.families.ensemble import MEMBERS, Ensemble, mean_surprise
 from model_export.families.port import Family, Rows, Scorer, Tick
+from model_export.families.rows import sample
 from model_export.folds import Fold, folds
 from model_export.graph import Graph
 from wattline.intervals import Floats
 
 MIN_ROWS: Final = 500
 MAX_PARITY_ROWS: Final = 20_000
+_ALIGNED_ROWS: Final = 5_000
+_TINY: Final = 1e-9
 DEFAULT_ALARMS_PER_WEEK: Final = 1.0
 _MOST_REPEATED: Final = 0.98
 """Share of rows that may be equal in all but calendar and past."""
@@ -214,7 +217,7 @@ def check_trainable(table: FeatureTable) -> None:
         raise TrainingError(f"{len(table)} intervals after the warm-up are too few to learn from (least: {MIN_ROWS})")
     if not np.isfinite(table.matrix).all():
         raise TrainingError("some features are no numbers")
-    _, number = np.unique(table.matrix[:, PRESENT], axis=0, return_counts=True)
+    _, number = np.unique(evidence(table.matrix), axis=0, return_counts=True)
     if number.max() > _MOST_REPEATED * len(table):
         raise TrainingError("nearly all intervals are the same: the data do not vary")
 
@@ -234,14 +237,21 @@ def _family(name: str) -> Family:
 
 def _learn(table: FeatureTable, family: Family, parts: Sequence[Fold], seed: int, tick: Tick) -> _Learned:
     """Fit; with several folds, fit each for honest scores and all rows for the model."""
-    raws = []
-    for part in parts:
-        pipeline = family.fit(table.matrix[part.learned], seed, tick)
-        raws.append(family.raw_score(pipeline, table.matrix[part.held_out]))
-    if len(parts) > 1:
-        pipeline = family.fit(table.matrix, seed, tick)
-    rows = np.concatenate([part.held_out for part in parts])
-    return _Learned(Single(family, pipeline), np.concatenate(raws), rows)
+    fitted = [Single(family, family.fit(table.matrix[part.learned], seed, tick)) for part in parts]
+    raws = [one.raw(table.matrix[part.held_out]) for one, part in zip(fitted, parts, strict=True)]
+    if len(parts) == 1:
+        return _Learned(fitted[0], raws[0], parts[0].held_out)
+    whole = Single(family, family.fit(table.matrix, seed, tick))
+    own = _usual(whole, table.matrix, seed)
+    usual = [_usual(one, table.matrix[part.learned], seed) for one, part in zip(fitted, parts, strict=True)]
+    aligned = [(raw - low) / width * own[1] + own[0] for raw, (low, width) in zip(raws, usual, strict=True)]
+    return _Learned(whole, np.concatenate(aligned), np.concatenate([part.held_out for part in parts]))
+
+
+def _usual(scorer: Scorer, learned: Rows, seed: int) -> tuple[float, float]:
+    """Where a model's scores of its own rows lie, and how widely: models of other rows measure otherwise."""
+    low, high = np.quantile(scorer.raw(sample(learned, _ALIGNED_ROWS, seed)), (0.5, 0.9)).tolist()
+    return low, max(high - low, _TINY)
 
 
 def _together(members: Sequence[_Learned]) -> _Learned:

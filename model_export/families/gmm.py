@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from model_export.families.columns import evidence, evidence_step, spread_out
 from model_export.families.port import Rows, Tick
 from model_export.families.rows import fitted_scaler, sample, scaling, trimmed
 from model_export.graph import Graph, squared_distances
@@ -29,12 +30,12 @@ _ITERATIONS: Final = 60
 
 def fit(matrix: Rows, seed: int, tick: Tick) -> Pipeline:
     """Fit the mixture with the lowest BIC; see `Family.fit`."""
-    ordinary = trimmed(sample(matrix, MAX_ROWS, seed), seed).astype(np.float64)
+    ordinary = evidence(trimmed(sample(matrix, MAX_ROWS, seed), seed)).astype(np.float64)
     scaler = fitted_scaler(ordinary)
     scaled = scaler.transform(ordinary)
     fitted = [_mixture(scaled, components, seed, tick) for components in COMPONENTS]
     best = min(fitted, key=lambda mixture: float(mixture.bic(scaled)))
-    return make_pipeline(scaler, best)
+    return make_pipeline(evidence_step(), scaler, best)
 
 
 def _mixture(scaled: Floats, components: int, seed: int, tick: Tick) -> GaussianMixture:
@@ -58,10 +59,10 @@ def raw_score(pipeline: Pipeline, matrix: Rows) -> Floats:
 
 def add_raw(pipeline: Pipeline, graph: Graph) -> str:
     """Mahalanobis distances of all components in one product; see `Family.add_raw`."""
-    scaler, mixture = pipeline[0], pipeline[-1]
+    _, scaler, mixture = (step for _, step in pipeline.steps)
     factor, offset = scaling(scaler)
     roots = mixture.precisions_cholesky_ / np.sqrt(2.0)
-    transforms = [factor[:, None] * root for root in roots]
+    transforms = [spread_out(factor[:, None] * root) for root in roots]
     offsets = [(offset - mean) @ root for mean, root in zip(mixture.means_, roots, strict=True)]
     halves = squared_distances(graph, transforms, offsets)
     joint = graph.add("Sub", graph.constant(_peaks(mixture)), halves)

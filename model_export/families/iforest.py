@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from model_export.families.columns import EVIDENCE, evidence, evidence_step
 from model_export.families.port import Rows, Tick
 from model_export.families.trees import Tree, add_trees, leaf_depths
 from model_export.graph import Graph
@@ -21,9 +22,9 @@ SUBSAMPLE: Final = 256
 def fit(matrix: Rows, seed: int, tick: Tick) -> Pipeline:
     """Grow the forest; see `Family.fit`."""
     subsample = min(SUBSAMPLE, len(matrix))
-    forest = IsolationForest(n_estimators=TREES, max_samples=subsample, random_state=seed).fit(matrix)
+    forest = IsolationForest(n_estimators=TREES, max_samples=subsample, random_state=seed).fit(evidence(matrix))
     tick()
-    return make_pipeline(forest)
+    return make_pipeline(evidence_step(), forest)
 
 
 def raw_score(pipeline: Pipeline, matrix: Rows) -> Floats:
@@ -38,7 +39,7 @@ def add_raw(pipeline: Pipeline, graph: Graph) -> str:
     trees = []
     for tree, columns in zip(forest.estimators_, forest.estimators_features_, strict=True):
         depth = leaf_depths(tree) + _path_length(tree.tree_.n_node_samples)
-        trees.append(Tree(tree, np.asarray(columns, np.int64), -depth[:, None] / unit))
+        trees.append(Tree(tree, EVIDENCE[columns], -depth[:, None] / unit))
     return graph.add("Exp", add_trees(graph, trees, 1))
 
 

@@ -12,6 +12,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from model_export.families.columns import evidence, evidence_step, spread_out
 from model_export.families.port import Rows, Tick
 from model_export.families.rows import fitted_scaler, sample, scaling, trimmed
 from model_export.graph import Graph, squared_distances
@@ -31,14 +32,14 @@ _TINY: Final = 1e-3
 
 def fit(matrix: Rows, seed: int, tick: Tick) -> Pipeline:
     """Fit the centroids whose number has the best silhouette (Rousseeuw 1987); see `Family.fit`."""
-    ordinary = trimmed(sample(matrix, MAX_ROWS, seed), seed).astype(np.float64)
+    ordinary = evidence(trimmed(sample(matrix, MAX_ROWS, seed), seed)).astype(np.float64)
     scaler = fitted_scaler(ordinary)
     scaled = scaler.transform(ordinary)
     fitted = [_clusters(scaled, k, seed, tick) for k in CENTROIDS]
     seen = np.sort(np.random.default_rng(seed).permutation(len(scaled))[:_SILHOUETTE_ROWS])
     best = max(fitted, key=lambda clusters: _silhouette(clusters, scaled[seen]))
     best.usual_distance_, best.distance_sigma_ = _usual_distances(best, scaled)
-    return make_pipeline(scaler, best)
+    return make_pipeline(evidence_step(), scaler, best)
 
 
 def _clusters(scaled: Floats, k: int, seed: int, tick: Tick) -> KMeans:
@@ -73,10 +74,10 @@ def raw_score(pipeline: Pipeline, matrix: Rows) -> Floats:
 
 def add_raw(pipeline: Pipeline, graph: Graph) -> str:
     """Distances to all centroids, each in its own sigmas; see `Family.add_raw`."""
-    scaler, clusters = pipeline[0], pipeline[-1]
+    _, scaler, clusters = (step for _, step in pipeline.steps)
     factor, offset = scaling(scaler)
     sigma = clusters.distance_sigma_
-    transforms = [np.diag(factor) / one for one in sigma]
+    transforms = [spread_out(np.diag(factor) / one) for one in sigma]
     offsets = [(offset - centre) / one for centre, one in zip(clusters.cluster_centers_, sigma, strict=True)]
     distance = graph.add("Sqrt", squared_distances(graph, transforms, offsets))
     beyond = graph.add("Sub", distance, graph.constant(clusters.usual_distance_ / sigma))

@@ -1,8 +1,8 @@
 """Forecast residual: a forest predicts the interval from what was known before it; anomalous is what it got wrong.
 
-It forecasts the level and, where the contract has them, what the level makes
-of the last hours. The raw score is the mean over these of the error against
-its usual size.
+It forecasts how far the level, the last hours and the last day will be from
+what is usual for the meter. The raw score is the root mean square over these
+of the error against its usual size.
 """
 
 from itertools import repeat
@@ -25,7 +25,7 @@ NAME: Final = "residual"
 STEPS: Final = 1
 RULE: Final = None
 MAX_ROWS: Final = 20_000
-TARGETS: Final = named("level", "record", "shift_8h", "shift_24h")
+TARGETS: Final = named("odd", "odd_3h", "odd_24h")
 """What is forecast."""
 _TREES: Final = 30
 _LEAVES: Final = 64
@@ -39,7 +39,7 @@ class ForecastResidual(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sci
 
     Attributes:
         forest_: The fitted regressor.
-        usual_error_: Mean absolute error of each target, float64[T].
+        usual_error_: Root mean square error of each target, float64[T].
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -65,7 +65,7 @@ class ForecastResidual(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sci
             max_features=_COLUMN_SHARE,
             random_state=self.seed,
         ).fit(matrix[:, CONTEXT], targets)
-        self.usual_error_ = np.abs(targets - self._forecast(matrix)).mean(axis=0) + _LEAST_ERROR
+        self.usual_error_ = np.sqrt(((targets - self._forecast(matrix)) ** 2).mean(axis=0)) + _LEAST_ERROR
         return self
 
     def _forecast(self, matrix: Rows) -> Floats:
@@ -73,9 +73,9 @@ class ForecastResidual(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sci
         return forecast.reshape(len(matrix), -1)
 
     def score_samples(self, matrix: Rows) -> Floats:
-        """The negative mean error of N rows, in usual errors: float64[N]."""
-        error = np.abs(matrix[:, TARGETS].astype(np.float64) - self._forecast(matrix))
-        return np.asarray(-(error / self.usual_error_).mean(axis=1), np.float64)
+        """The negative root mean square error of N rows, in usual errors: float64[N]."""
+        error = (matrix[:, TARGETS].astype(np.float64) - self._forecast(matrix)) / self.usual_error_
+        return np.asarray(-np.sqrt((error**2).mean(axis=1)), np.float64)
 
 
 def fit(matrix: Rows, seed: int, tick: Tick) -> Pipeline:
@@ -86,18 +86,18 @@ def fit(matrix: Rows, seed: int, tick: Tick) -> Pipeline:
 
 
 def raw_score(pipeline: Pipeline, matrix: Rows) -> Floats:
-    """Mean error of N rows, in usual errors: float64[N]."""
+    """Root mean square error of N rows, in usual errors: float64[N]."""
     return np.asarray(-pipeline.score_samples(matrix), np.float64)
 
 
 def add_raw(pipeline: Pipeline, graph: Graph) -> str:
     """The forest in one node, the columns it forecasts, and their distance; see `Family.add_raw`."""
     residual: ForecastResidual = pipeline[-1]
-    unit = residual.usual_error_ * len(TARGETS)
+    unit = residual.usual_error_ * np.sqrt(len(TARGETS))
     trees = residual.forest_.estimators_
     shares = [tree.tree_.value.reshape(-1, len(TARGETS)) / (unit * len(trees)) for tree in trees]
     forecast = add_trees(graph, [Tree(*one) for one in zip(trees, repeat(CONTEXT), shares, strict=False)], len(TARGETS))
     chosen = np.zeros((len(NAMES), len(TARGETS)))
     chosen[TARGETS, np.arange(len(TARGETS))] = 1.0 / unit
     actual = graph.add("MatMul", FEATURES, graph.constant(chosen))
-    return graph.add("ReduceL1", graph.add("Sub", actual, forecast), axes=[1], keepdims=1)
+    return graph.add("ReduceL2", graph.add("Sub", actual, forecast), axes=[1], keepdims=1)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from sklearn.ensemble import IsolationForest
 from sklearn.preprocessing import StandardScaler
 
+from model_export.families.columns import evidence
 from wattline.intervals import Floats
 
 TRIMMED_SHARE: Final = 0.1
@@ -28,8 +29,8 @@ def trimmed(matrix: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.float3
         matrix: float32[N, F].
         seed: Of the isolation forest that finds them.
     """
-    forest = IsolationForest(n_estimators=_TREES, random_state=seed).fit(matrix)
-    ordinary = forest.score_samples(matrix)
+    seen = evidence(matrix)
+    ordinary = IsolationForest(n_estimators=_TREES, random_state=seed).fit(seen).score_samples(seen)
     kept: npt.NDArray[np.float32] = matrix[ordinary >= np.quantile(ordinary, TRIMMED_SHARE)]
     return kept
 
