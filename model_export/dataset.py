@@ -6,8 +6,9 @@ the rows that a model learns from, with the edge's own feature function.
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ from wattline.features import NAMES, WARM_UP_MS, FeatureState
 from wattline.intervals import Floats, Integers, Intervals, concatenate
 
 Bools = npt.NDArray[np.bool_]
+
+BLOCK_INTERVALS: Final = 4_000_000
+"""About 1.5 GB while their features are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,28 +105,59 @@ class FeatureTable:
         return hashlib.sha256(np.ascontiguousarray(self.matrix).tobytes()).hexdigest()
 
 
-def feature_table(source: Iterable[MeterSeries], *, warm_up_ms: int = WARM_UP_MS) -> FeatureTable:
+def feature_table(
+    source: Iterable[MeterSeries], *, warm_up_ms: int = WARM_UP_MS, block_intervals: int = BLOCK_INTERVALS
+) -> FeatureTable:
     """Features of every interval after its meter's warm-up.
 
     Args:
-        source: Series whose intervals all have one length.
+        source: Series whose intervals all have one length; read once, and not kept.
         warm_up_ms: How long a meter is only watched at first.
+        block_intervals: Meters are worked through together up to about so many intervals: the more, the faster, and
+            the more memory. The rows do not depend on it.
 
     Raises:
         DataError: There is no series, or none is longer than the warm-up, or lengths differ.
     """
-    series = list(source)
-    parts = [replace(one.intervals, meter=np.full(len(one.intervals), i)) for i, one in enumerate(series)]
-    if not any(len(part) for part in parts):
+    names: list[str] = []
+    lengths: set[int] = set()
+    parts: list[tuple[npt.NDArray[np.float32], Integers, Integers]] = []
+    for block in _blocks(source, block_intervals):
+        everything = concatenate(_judged(one, i) for i, one in enumerate(block))
+        lengths.update(np.unique(everything.length_ms).tolist())
+        if len(lengths) > 1:
+            raise DataError(f"intervals of several lengths ({sorted(lengths)} ms); a model is trained for one")
+        rows = FeatureState(len(block)).advance(everything)
+        ready = rows.ready(warm_up_ms)
+        parts.append((rows.matrix[ready], everything.meter[ready] + len(names), everything.start_ms[ready]))
+        names += [one.name for one in block]
+    if not lengths:
         raise DataError("the data set holds no intervals")
-    everything = concatenate(parts)
-    lengths = np.unique(everything.length_ms).tolist()
-    if len(lengths) > 1:
-        raise DataError(f"intervals of several lengths ({lengths} ms); a model is trained for one")
-    rows = FeatureState(len(series)).advance(everything)
-    ready = rows.ready(warm_up_ms)
-    if not ready.any():
-        raise DataError(f"none of {len(series)} meters has more history than the warm-up of {warm_up_ms / 3.6e6:g} h")
-    names = tuple(one.name for one in series)
-    matrix = rows.matrix[ready].reshape(-1, len(NAMES))
-    return FeatureTable(matrix, everything.meter[ready], everything.start_ms[ready], lengths[0], names)
+    matrix, meter, start_ms = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if not len(matrix):
+        raise DataError(f"none of {len(names)} meters has more history than the warm-up of {warm_up_ms / 3.6e6:g} h")
+    return FeatureTable(matrix.reshape(-1, len(NAMES)), meter, start_ms, lengths.pop(), tuple(names))
+
+
+def _blocks(source: Iterable[MeterSeries], block_intervals: int) -> Iterator[list[MeterSeries]]:
+    block: list[MeterSeries] = []
+    intervals = 0
+    for one in source:
+        block.append(one)
+        intervals += len(one.intervals)
+        if intervals >= block_intervals:
+            yield block
+            block, intervals = [], 0
+    if block:
+        yield block
+
+
+def _judged(one: MeterSeries, meter: int) -> Intervals:
+    """The intervals of a series as features take them: of that row, with what is known of the site."""
+    cut = one.intervals
+    return replace(
+        cut,
+        meter=np.full(len(cut), meter),
+        temperature_c=cut.temperature_c if one.temperature_c is None else one.temperature_c,
+        occupancy=cut.occupancy if one.occupancy is None else one.occupancy,
+    )

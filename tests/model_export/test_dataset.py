@@ -1,5 +1,7 @@
 """Series become rows to learn from, with the edge's own features."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,3 +47,20 @@ def test_the_same_rows_have_the_same_digest_and_others_another() -> None:
 def test_rows_of_chosen_meters_keep_their_index() -> None:
     table = feature_table(small_homes()).of_meters([1, 4])
     assert np.unique(table.meter).tolist() == [1, 4]
+
+
+@pytest.mark.parametrize("block_intervals", [1, 1_000, 10_000_000])
+def test_rows_do_not_depend_on_how_meters_are_worked_through(block_intervals: int) -> None:
+    whole = feature_table(list(small_homes()))
+    cut = feature_table(small_homes(), block_intervals=block_intervals)
+    assert cut.digest() == whole.digest()
+    assert cut.names == whole.names
+    assert np.array_equal(cut.meter, whole.meter)
+    assert np.array_equal(cut.start_ms, whole.start_ms)
+
+
+def test_what_is_known_of_the_site_reaches_the_features() -> None:
+    plain = next(iter(small_homes(homes=1, days=40)))
+    rng = np.random.default_rng(1)
+    told = replace(plain, temperature_c=rng.normal(10.0, 8.0, len(plain.intervals)))
+    assert feature_table([told]).digest() != feature_table([plain]).digest()
