@@ -140,6 +140,7 @@ class Publisher:
         """
         self.counts: Counter[str] = Counter()
         self._config = config
+        self._ack_topic = topics.down(config.gateway, topics.Down.ACK)
         self._lanes = (
             Lane(config, events, topics.Up.EVENTS, "events"),
             Lane(config, readings, topics.Up.READINGS, "frames"),
@@ -210,7 +211,7 @@ class Publisher:
         try:
             backoff.reset()
             if not self._config.trust_broker:
-                connection.subscribe(topics.down(self._config.gateway, topics.Down.ACK))
+                connection.subscribe(self._ack_topic)
             self._say_birth(connection)
             self._serve(connection)
             self._say_goodbye(connection)
@@ -291,8 +292,9 @@ class Publisher:
             self.counts["silences"] += 1
             _log.warning(
                 "no_acknowledgements for_s=%d hint=is the cloud running, and may this gateway read its %s",
-                self._config.silence_after_ms // 1000, topics.down(self._config.gateway, topics.Down.ACK),
-            )  # fmt: skip
+                self._config.silence_after_ms // 1000,
+                self._ack_topic,
+            )
 
     def _busy(self) -> bool:
         return self._stop.is_set() or any(len(lane.window) or lane.acked for lane in self._lanes)
@@ -310,6 +312,9 @@ class Publisher:
             self._acked(lane, flight.row.writer, [(flight.row.seq, flight.row.seq)])
 
     def _take_ack(self, message: Received) -> None:
+        if message.topic != self._ack_topic:
+            self.counts["strays"] += 1
+            return
         try:
             ack = decode_ack(message.payload)
         except DecodeError as error:

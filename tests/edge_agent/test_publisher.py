@@ -255,6 +255,28 @@ def test_a_broker_that_talks_nonsense_is_left_and_tried_again(bench: Bench, answ
         assert publisher.counts["connection_failures"] >= 1
 
 
+def published(topic: str, payload: bytes) -> bytes:
+    """A PUBLISH of QoS 0 with the retain flag."""
+    body = len(topic).to_bytes(2, "big") + topic.encode() + payload
+    return bytes([0x31, len(body)]) + body
+
+
+def test_messages_that_nobody_asked_for_are_no_acknowledgements(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.put(1, 3)
+    safe = b'{"log":"%s","seqs":[[%%d,%%d]]}' % bench.readings.log_id.encode()
+    suback = bytes.fromhex("90 03 00 01 01")
+    foreign = published("wattline/v1/gw-2/up/status", b'{"v":1}') + published(
+        "wattline/v1/gw-2/down/ack", safe % (1, 3)
+    )
+    with HostileBroker(suback + foreign + published("wattline/v1/gw-1/down/ack", safe % (2, 2))) as broker:
+        bench.broker = BrokerConfig(url=broker.url, protocol="3.1.1")
+        with bench.publisher(drain_s=0.1) as publisher:
+            wait_until(lambda: publisher.counts["acked"], "our own acknowledgement")
+    assert (publisher.counts["strays"], publisher.counts["bad_acks"], publisher.counts["acked"]) == (2, 0, 1)
+    assert [row.seq for row in bench.readings.pending(0, 9)] == [1, 3]
+    assert "bad_ack" not in caplog.text
+
+
 def test_what_cannot_be_forgotten_at_first_is_forgotten_later(bench: Bench, cloud: CloudStandIn) -> None:
     bench.put(1, 3)
     database = bench.readings._log._db
