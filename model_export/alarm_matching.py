@@ -132,4 +132,4 @@ def _begins(meter: Integers, start_ms: Integers, apart_ms: int) -> Bools:
     """Where another run begins, of intervals by meter and time."""
     if len(meter) == 0:
         return np.zeros(0, np.bool_)
-    return np.r_[True, (np.diff(meter) != 0) | (np.diff(start_ms) > apart_ms)]
+    return np.asarray(np.r_[True, (np.diff(meter) != 0) | (np.diff(start_ms) > apart_ms)], np.bool_)

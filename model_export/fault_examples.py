@@ -8,7 +8,7 @@ import numpy as np
 
 from model_export.alarm_matching import Bools, match
 from model_export.export import score_rows
-from model_export.fault_trial import Copy, FamilyRecall, FaultTrial
+from model_export.fault_trial import Copy, FamilyRecall, FaultTrial, news_of
 from wattline.intervals import Floats, Integers
 
 _EACH: Final = 2
@@ -58,7 +58,8 @@ def fault_examples(trial: FaultTrial, recall: FamilyRecall) -> list[FaultExample
 def _of_kind(kind: str, copy: Copy, clean: Copy, recall: FamilyRecall) -> Iterator[FaultExample]:
     score = score_rows(recall.model, copy.table.matrix).score
     found = score >= recall.threshold
-    matched = match(copy.rows(), found, copy.events)
+    ordinary = score_rows(recall.model, clean.table.matrix).score >= recall.threshold
+    matched = match(copy.rows(), news_of(copy, found, clean, ordinary), copy.events)
     by_rules = match(copy.rows(), copy.by_rules, copy.events).hit
     chosen = [np.flatnonzero(matched.judged & (matched.hit == hit)) for hit in (True, False)]
     for i in np.concatenate([_spread(some) for some in chosen]).tolist():

@@ -6,7 +6,7 @@ all false there: a detector is then asked what it finds at that price. What is
 anomalous in the copy without faults at the same time earns nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,11 +18,10 @@ from model_export.dataset import FeatureTable, MeterSeries, feature_table
 from model_export.errors import DataError
 from model_export.export import score_rows
 from model_export.faults_on_series import KINDS, with_faults
-from wattline.features import FeatureRows, FeatureState
-from wattline.intervals import Floats, Integers, Intervals, concatenate
+from model_export.rule_marks import RuleMarks
+from wattline.features import FeatureState
+from wattline.intervals import Floats, Integers, concatenate
 
-Rules = Callable[[Intervals, FeatureRows], Bools]
-"""Which of N intervals, with what is known of them, a rule calls wrong: bool[N]."""
 _LEAST_METERS: Final = 2
 
 
@@ -105,7 +104,7 @@ def fault_trial(
     judged: Sequence[MeterSeries],
     alarms_per_week: float,
     seed: int,
-    rules: Rules,
+    rules: RuleMarks,
 ) -> FaultTrial:
     """Put faults into copies of the judged meters.
 
@@ -159,14 +158,24 @@ def judge_faults(trial: FaultTrial, family: str, model: bytes) -> FamilyRecall:
 def _recall(copy: Copy, model: bytes, threshold: float, clean: Copy, ordinary: Sequence[Bools]) -> FaultRecall:
     """What model, rules and both together find in a copy beside what they find without faults."""
     found = score_rows(model, copy.table.matrix).score >= threshold
-    known = _places(copy.table, clean.table)
-    news = [
-        now & ~(before[known] & (known >= 0))
-        for now, before in zip((found, copy.by_rules, found | copy.by_rules), ordinary, strict=True)
-    ]
+    marked = (found, copy.by_rules, found | copy.by_rules)
+    news = [news_of(copy, now, clean, before) for now, before in zip(marked, ordinary, strict=True)]
     matched = [match(copy.rows(), new, copy.events) for new in news]
     shares = [one.recall or 0.0 for one in matched]
     return FaultRecall(int(matched[0].judged.sum()), shares[0], shares[1], shares[2])
+
+
+def news_of(copy: Copy, found: Bools, clean: Copy, ordinary: Bools) -> Bools:
+    """Which of the rows that are found in a copy are not found without faults.
+
+    Args:
+        copy: N rows.
+        found: Which of them are found, bool[N].
+        clean: M rows of the same meters.
+        ordinary: Which of these are found, bool[M].
+    """
+    known = _places(copy.table, clean.table)
+    return found & ~(ordinary[known] & (known >= 0))
 
 
 def _places(rows: FeatureTable, among: FeatureTable) -> Integers:
@@ -179,7 +188,7 @@ def _places(rows: FeatureTable, among: FeatureTable) -> Integers:
     return np.where(keys[place] == wanted, order[place], -1)
 
 
-def _copies(groups: Sequence[Sequence[MeterSeries]], rules: Rules) -> list[Copy]:
+def _copies(groups: Sequence[Sequence[MeterSeries]], rules: RuleMarks) -> list[Copy]:
     """Features of all groups at once, which is as quick as of one; every group has the same meters."""
     meters = len(groups[0])
     everyone = [one for group in groups for one in group]

@@ -27,8 +27,11 @@ from wattline.intervals import HOUR_MS, Floats, Intervals, concatenate
 DAY_MS: Final = 24 * HOUR_MS
 SETTLED_MS: Final = 28 * DAY_MS
 """No fault before: a detector that knows a meter for so long knows all that it ever will."""
+EVERY_DAYS: Final = 42
+"""One fault in each such stretch of time: the one before is forgotten, as rare faults are in life."""
 _SETTLED_SHARE: Final = 1 / 3
 """Of a series too short for that, this much."""
+_LATEST_START_DAYS: Final = 14
 _NIGHT_START_H: Final = 23
 _NIGHT_HOURS: Final = 6
 
@@ -37,16 +40,14 @@ Luck = np.random.Generator
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How often a fault of a kind happens, for how long, and what it does.
+    """For how long a fault of a kind lasts, and what it does.
 
     Attributes:
-        every_days: One fault in each of such stretches of time.
         hours: Its shortest and longest duration; (0, 0) is one interval.
         does: Gives the intervals of the fault with the fault.
         nights: Where it lasts for nights instead: fewest, and one more than most.
     """
 
-    every_days: int
     hours: tuple[int, int]
     does: Callable[["_Meter", Intervals, Luck], Intervals]
     nights: tuple[int, int] | None = None
@@ -81,7 +82,7 @@ def with_faults(series: MeterSeries, kind: str, seed: int) -> MeterSeries:
     """
     recipe, cut = KINDS[kind], series.intervals
     if not len(cut) or float(cut.mean.max()) <= 0:
-        return replace(series, faults=())
+        return replace(series, faults=(), labels=None)
     luck = np.random.default_rng((seed, zlib.crc32(f"{kind} {series.name}".encode())))
     mean, peak = float(cut.mean.mean()), float(cut.mean.max())
     spans: list[FaultSpan] = []
@@ -96,19 +97,19 @@ def with_faults(series: MeterSeries, kind: str, seed: int) -> MeterSeries:
         if len(faulty) != len(cut) or not np.array_equal(faulty.mean, cut.mean):
             spans.append(FaultSpan(kind, start_ms, end_ms))
             cut = faulty
-    return replace(series, intervals=cut, faults=tuple(spans))
+    return replace(series, intervals=cut, faults=tuple(spans), labels=None)
 
 
 def _spans(cut: Intervals, kind: _Kind, luck: Luck) -> list[tuple[int, int]]:
-    """When faults start and end: one in the first half of each stretch that has room for it."""
+    """When faults start and end: one at the beginning of each stretch that has room for it."""
     begin, end = int(cut.start_ms[0]), int(cut.start_ms[-1])
     settled = begin + min(SETTLED_MS, int((end - begin) * _SETTLED_SHARE))
     interval_ms = int(cut.length_ms[0])
     spans = []
-    for slot_ms in range(settled, end, kind.every_days * DAY_MS):
+    for slot_ms in range(settled, end, EVERY_DAYS * DAY_MS):
         least, most = kind.hours
         duration_ms = max(int(luck.uniform(least, most) * HOUR_MS) // interval_ms * interval_ms, interval_ms)
-        offset_ms = int(luck.uniform(0, kind.every_days / 2) * DAY_MS)
+        offset_ms = int(luck.uniform(0, _LATEST_START_DAYS) * DAY_MS)
         start_ms = (slot_ms + offset_ms) // interval_ms * interval_ms
         if kind.nights:
             start_ms = start_ms // DAY_MS * DAY_MS + _NIGHT_START_H * HOUR_MS
@@ -149,7 +150,7 @@ def _drift(meter: _Meter, cut: Intervals, luck: Luck) -> Intervals:
 
 def _night_load(meter: _Meter, cut: Intervals, luck: Luck) -> Intervals:
     night = (cut.start_ms - _NIGHT_START_H * HOUR_MS) % DAY_MS < _NIGHT_HOURS * HOUR_MS
-    return _shifted(cut, night * luck.uniform(0.3, 1.0) * meter.mean)
+    return _shifted(cut, np.where(night, luck.uniform(0.3, 1.0) * meter.mean, 0.0))
 
 
 def _shifted(cut: Intervals, by: Floats) -> Intervals:
@@ -157,10 +158,10 @@ def _shifted(cut: Intervals, by: Floats) -> Intervals:
 
 
 KINDS: Final = {
-    "spike": _Kind(7, (0, 0), _spike),
-    "stuck": _Kind(7, (6, 24), _stuck),
-    "drop_out": _Kind(7, (2, 24), _drop_out),
-    "drift": _Kind(28, (14 * 24, 14 * 24), _drift),
-    "night_load": _Kind(28, (0, 0), _night_load, nights=(3, 8)),
+    "spike": _Kind((0, 0), _spike),
+    "stuck": _Kind((6, 24), _stuck),
+    "drop_out": _Kind((2, 24), _drop_out),
+    "drift": _Kind((14 * 24, 14 * 24), _drift),
+    "night_load": _Kind((0, 0), _night_load, nights=(3, 8)),
 }
 """What can be put into a series."""

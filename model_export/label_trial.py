@@ -60,7 +60,7 @@ class LabelTrial:
     @property
     def tested(self) -> list[int]:
         """Meters with rows after the training days."""
-        return np.unique(self.table.meter[~self.early]).tolist()
+        return [int(meter) for meter in np.unique(self.table.meter[~self.early])]
 
     def rounds(self) -> list[tuple[list[int], list[int]]]:
         """Which meters' first days are learned from, and which meters are then judged."""

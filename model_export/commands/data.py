@@ -2,18 +2,23 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import polars as pl
-
+from model_export.cleaning_report import CleaningReport
 from model_export.commands.terminal import say
 from model_export.dataset import MeterSeries
 from model_export.errors import DataError
+from model_export.sources.catalog import Options, open_dataset
+from model_export.sources.simulated import Spec
+from model_export.sources.tables import Names
 
 SIMULATED_HOMES: Final = 24
+MOST_METERS: Final = 200
+"""Of real ones, where nobody asks for more: they are enough, and their rows fit into memory."""
+_CORPUS: Final = {"london": "forecast/london_lcl/homes", "lead": "anomaly/lead10"}
+_QUANTITY: Final = {"london": "energy_kwh", "lead": "energy_kwh"}
 _DAY_MS: Final = 86_400_000
 
 
@@ -23,14 +28,16 @@ class Wanted:
 
     Attributes:
         dataset: What they are.
-        data: Where they lie; None for simulated ones and the corpus.
+        data: Where they lie; None for simulated ones and for the corpus.
         interval_ms: Length of the intervals.
-        homes: How many meters at most; None for the data set's own number.
+        homes: How many meters at most; None for `most`.
         days: Days of simulated meters.
         seed: Decides simulated meters.
         value: Column of values in a CSV file.
         quantity: What they are.
+        labels: A file of labels; None where they are in the data, or nowhere.
         faults_per_day: Faults of each kind that simulated meters have.
+        most: How many real meters where nobody says how many.
     """
 
     dataset: str
@@ -41,7 +48,9 @@ class Wanted:
     seed: int
     value: str = ""
     quantity: str = ""
+    labels: Path | None = None
     faults_per_day: float = 0.0
+    most: int = MOST_METERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +59,42 @@ class Opened:
 
     Attributes:
         name: The data set's.
+        interval_ms: Length of the intervals.
+        quantity: What its meters measure; "" where they differ or it is not known.
         series: The meters.
-        cleaning: Rows left out, by reason.
-        excluded: Meters left out, name to reason.
+        report: What cleaning found.
+        unused: Meters that are too short for what is wanted, name to reason.
     """
 
     name: str
+    interval_ms: int
+    quantity: str
     series: tuple[MeterSeries, ...]
-    cleaning: dict[str, int]
-    excluded: dict[str, str]
+    report: CleaningReport
+    unused: dict[str, str]
 
     @property
     def labelled(self) -> bool:
         """Whether the data speak of anomalies."""
         return any(one.labels is not None for one in self.series)
 
+    @property
+    def cleaning(self) -> dict[str, float]:
+        """What cleaning counted, by name."""
+        counted: dict[str, float] = dict(self.report.total.found()) if self.report.meters else {}
+        counted["labels_unmatched"] = self.report.labels_unmatched
+        counted["labels_without_reading"] = self.report.labels_without_reading
+        return {name: number for name, number in counted.items() if number}
+
+    @property
+    def excluded(self) -> dict[str, str]:
+        """Meters left out, by cleaning or as too short, name to reason."""
+        return {one.meter: one.detail or one.excluded for one in self.report.exclusions} | self.unused
+
     def counts(self) -> dict[str, Any]:
         """What was read and what was left out, for JSON."""
-        return {"cleaning": self.cleaning, "excluded": self.excluded}
+        other = {"other_files": list(self.report.other_files)} if self.report.other_files else {}
+        return {"cleaning": self.cleaning, "excluded": self.excluded, **other}
 
 
 def opened(wanted: Wanted, tick: Callable[[], None], least_days: int = 0) -> Opened:
@@ -81,66 +108,62 @@ def opened(wanted: Wanted, tick: Callable[[], None], least_days: int = 0) -> Ope
     Raises:
         DataError: There is no such data set, it cannot be read, or no meter of it can be used.
     """
-    kept, excluded = [], {}
-    for one in _source(wanted):
-        tick()
-        if why := _useless(one, least_days):
-            excluded[one.name] = why
+    dataset = open_dataset(wanted.dataset, _path(wanted), wanted.interval_ms, _options(wanted))
+    kept, unused = [], {}
+    for one in _ticked(dataset.series(), tick):
+        days = len(one.intervals) * wanted.interval_ms / _DAY_MS
+        if days < least_days:
+            unused[one.name] = f"{days:.0f} days of data; {least_days} are needed"
         else:
-            kept.append(one)
+            kept.append(_with_conditions(one))
     if not kept:
-        reasons = "; ".join(f"{name}: {why}" for name, why in list(excluded.items())[:3])
-        raise DataError(f"no meter of {len(excluded)} can be used ({reasons or 'the data set is empty'})")
-    return Opened(wanted.dataset, tuple(kept), {}, excluded)
-
-
-def _useless(one: MeterSeries, least_days: int) -> str:
-    """Why a meter cannot be used; "" where it can."""
-    cut = one.intervals
-    if len(cut) == 0:
-        return "no usable value"
-    days = (int(cut.start_ms[-1]) - int(cut.start_ms[0])) / _DAY_MS
-    if days < least_days:
-        return f"only {days:.0f} days, at least {least_days} are needed"
-    if float(cut.high.max()) == float(cut.low.min()):
-        return f"always {float(cut.low.min()):g}"
-    return ""
-
-
-def _source(wanted: Wanted) -> Iterator[MeterSeries]:
-    if wanted.dataset == "simulated":
-        from model_export.sources.simulated import Spec, simulated_series
-
-        homes = wanted.homes or SIMULATED_HOMES
-        return simulated_series(Spec(homes, wanted.days, wanted.interval_ms, wanted.seed, wanted.faults_per_day))
-    from model_export.sources.tables import table_files, table_series
-
-    if wanted.dataset == "london":
-        corpus = Path(os.environ.get("WATTLINE_CORPUS", "../shared/data"))
-        files = table_files(wanted.data or corpus / "forecast" / "london_lcl" / "homes")
-    elif wanted.data is None:
-        raise DataError(f"--dataset {wanted.dataset}: expected simulated, london, or csv with --data")
-    else:
-        files = table_files(wanted.data)
-    series = table_series(files[: wanted.homes], wanted.interval_ms, wanted.value, wanted.quantity)
-    return _labelled(series, files) if wanted.dataset == "lead" else series
-
-
-def _labelled(series, files):
-    frame = pl.concat(
-        [pl.read_csv(file, try_parse_dates=True).select("timestamp", "building_id", "anomaly") for file in files]
-    )
-    for one in series:
-        rows = frame.filter(pl.col("building_id").cast(pl.Utf8) == one.name).sort("timestamp")
-        t = rows["timestamp"].dt.epoch("ms").to_numpy()
-        labels = rows["anomaly"].to_numpy().astype(bool)[np.searchsorted(t, one.intervals.start_ms)]
-        yield MeterSeries(one.name, one.intervals, (), labels)
+        name, why = next(iter(unused.items()))
+        raise DataError(f"no meter can be used: {name} has {why}" + (f", {len(unused)} meters" * (len(unused) > 1)))
+    if wanted.homes is None and len(kept) + len(unused) == wanted.most and wanted.dataset != "simulated":
+        say(f"the first {wanted.most} meters are taken; --homes takes more")
+    quantity = wanted.quantity or _QUANTITY.get(wanted.dataset, "")
+    return Opened(dataset.name, dataset.interval_ms, quantity, tuple(kept), dataset.report, unused)
 
 
 def tell(source: Opened) -> None:
     """Say on stderr what was left out."""
-    counted = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in source.cleaning.items())
-    if counted:
-        say(f"{source.name}: {counted}")
-    for name, why in source.excluded.items():
-        say(f"left out: {name}: {why}")
+    lines = source.report.lines() if source.report.meters else []
+    for line in [*lines, *(f"left out {name}: {why}" for name, why in source.unused.items())]:
+        say(line)
+
+
+def _ticked(series: Iterator[MeterSeries], tick: Callable[[], None]) -> Iterator[MeterSeries]:
+    for one in series:
+        tick()
+        yield one
+
+
+def _with_conditions(one: MeterSeries) -> MeterSeries:
+    """The series with what is known of its site in its intervals, which may then be taken apart."""
+    cut = replace(one.intervals, temperature_c=one.temperature_c, occupancy=one.occupancy)
+    return replace(one, intervals=cut, temperature_c=None, occupancy=None)
+
+
+def _path(wanted: Wanted) -> Path | None:
+    """Where the data are: as told, or in the corpus."""
+    if wanted.dataset == "simulated":
+        if wanted.data is not None and wanted.data.exists():
+            raise DataError(
+                f"--data {wanted.data}: which kind of data is that? say --dataset lead, london, csv or archive"
+            )
+        return None
+    if wanted.data is None and wanted.dataset in _CORPUS:
+        return Path(os.environ.get("WATTLINE_CORPUS", "../shared/data")) / _CORPUS[wanted.dataset]
+    if wanted.data is None:
+        raise DataError(f"--dataset {wanted.dataset}: say with --data where the files are")
+    return wanted.data
+
+
+def _options(wanted: Wanted) -> Options:
+    homes = wanted.homes or SIMULATED_HOMES
+    return Options(
+        meters=wanted.homes or (0 if wanted.dataset == "simulated" else wanted.most),
+        labels=wanted.labels,
+        names=Names(value=wanted.value, quantity=wanted.quantity),
+        simulated=Spec(homes, wanted.days, wanted.interval_ms, wanted.seed, wanted.faults_per_day),
+    )

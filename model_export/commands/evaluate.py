@@ -16,14 +16,17 @@ from model_export.commands.options import (
     ValueOption,
     command_line,
     interval_ms_of,
+    interval_text,
 )
-from model_export.commands.terminal import created, progress_bars, readable_errors, say, write_file
+from model_export.commands.terminal import check_writable, created, progress_bars, readable_errors, say, write_file
 from model_export.errors import DataError
 
 if TYPE_CHECKING:
     from model_export.commands.data import Opened, Wanted
     from model_export.commands.judging import Judgement
 
+MOST_WITH_FAULTS: Final = 60
+"""Real meters where nobody says how many: each is there once for every kind of fault."""
 DAYS: Final = 84
 DAYS_FOR_A_FILE: Final = 28
 FAULTS_PER_DAY: Final = 0.1
@@ -72,6 +75,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument per option
     leave_one_out: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--leave-one-out", help="Labelled meters: judge each with a model that never saw it.")
     ] = False,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Labels in a file of their own: building_id, timestamp, anomaly.", metavar="FILE"),
+    ] = None,
     homes: HomesOption = None,
     days: Annotated[
         int | None,
@@ -105,7 +112,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument per option
     * `wattline models evaluate --dataset london --data homes/ --interval 30m --report london.html`
     * `wattline models evaluate home.onnx --homes 40 --days 60`
     """
-    from model_export.commands.data import Wanted
+    from model_export.commands.data import MOST_METERS, Wanted
     from model_export.commands.results import print_judgement
     from model_export.label_trial import Scheme
 
@@ -115,12 +122,17 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument per option
         scheme = Scheme.PER_BUILDING if per_building else Scheme.LEAVE_ONE_OUT if leave_one_out else Scheme.TOGETHER
         asked = _Asked(model, family, train_days, scheme, alarms, seed)
         days = days or (DAYS if model is None else DAYS_FOR_A_FILE)
-        wanted = Wanted(dataset, data, interval_ms_of(interval), homes, days, seed, value_column, quantity)
+        interval_ms = interval_ms_of(interval or ("1h" if dataset == "lead" else "30m"))
+        most = MOST_METERS if dataset == "lead" else MOST_WITH_FAULTS
+        wanted = Wanted(dataset, data, interval_ms, homes, days, seed, value_column, quantity, labels, most=most)
+        if report is not None:
+            check_writable(report)
         source, judgement = _judged(asked, wanted)
+        settings = {"interval": interval_text(source.interval_ms), "seed": seed, "alarms_per_meter_week": alarms}
         if report is not None:
             line = command_line(context, without={"as_json", *(() if dataset == "simulated" else ("days",))})
-            _write_report(report, line, source, judgement)
-    print_judgement(source, judgement, as_json=as_json)
+            _write_report(report, line, source, judgement, settings)
+    print_judgement(source, settings, judgement, as_json=as_json)
     if report is not None:
         say(f"report: {report}")
 
@@ -157,14 +169,16 @@ def _families(name: str) -> list[str]:
     return list(FAMILIES) if name == "all" else [name]
 
 
-def _write_report(report: Path, line: str, source: "Opened", judgement: "Judgement") -> None:
+def _write_report(
+    report: Path, line: str, source: "Opened", judgement: "Judgement", settings: dict[str, object]
+) -> None:
     from model_export.report.build import Setting, html_report
 
     setting = Setting(
-        title=f"Detectors on {source.name}",
+        title=f"Detectors on {'labelled' if source.labelled else 'faulty'} meters: {source.name}",
         command=line,
         created=created(),
-        facts=judgement.facts,
+        facts={name.replace("_", " "): str(value) for name, value in ({**settings, **judgement.facts}).items()},
         cleaning=source.cleaning,
         excluded=source.excluded,
         costs=judgement.costs,

@@ -20,7 +20,7 @@ from model_export.latency import latency_us
 from model_export.report.build import FigurePages, Pages
 from model_export.report.fault_pages import FaultPages
 from model_export.report.label_pages import LabelPages
-from model_export.rule_marks import by_rules
+from model_export.rule_marks import rule_marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def judge_injected(
     """
     learned, judged = ((), opened.series) if ready else halves(opened.series)
     tick = step("faults and features", 1)
-    trial = fault_trial(learned, judged, alarms_per_week, seed, by_rules)
+    trial = fault_trial(learned, judged, alarms_per_week, seed, rule_marks(opened.quantity))
     tick()
     attempts = train(trial.clean.table if trial.learned is None else trial.learned)
     _refuse_when_all_failed([one.error for one in attempts.values()])
@@ -108,7 +108,7 @@ def judge_injected(
         pages = replace(pages, examples=fault_examples(trial, pages.default.recall))
     figures = {"meters_learned": len(learned), "meters": len(judged), "meter_weeks": round(weeks, 1)}
     costs = [(one.family, one.latency_us, one.bytes) for one in findings if not one.error]
-    return Judgement(figures | recall_object(findings), pages, costs)
+    return Judgement(figures | recall_object(findings), pages, costs, {"faults": "put in by seed"})
 
 
 def judge_known(opened: Opened, model: bytes) -> Judgement:

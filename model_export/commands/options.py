@@ -30,6 +30,12 @@ QuantityOption = Annotated[
 AsJsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 
 
+def interval_text(interval_ms: int) -> str:
+    """A length of interval as a person writes it."""
+    units = (("h", 3_600_000), ("m", 60_000), ("s", 1_000))
+    return next(f"{interval_ms // size}{unit}" for unit, size in units if interval_ms % size == 0)
+
+
 def interval_ms_of(text: str) -> int:
     """The length of interval that a person wrote.
 

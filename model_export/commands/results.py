@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -15,18 +16,18 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = {
     "roc_auc": ("ROC-AUC", 3),
-    "average_precision": ("avg. precision", 3),
+    "average_precision": ("AP", 3),
     "event_recall": ("events found", 2),
-    "event_precision": ("alarms deserved", 2),
-    "false_alarms_per_meter_week": ("false alarms/week", 2),
-    "latency_us": ("us/interval", 1),
+    "event_precision": ("alarms true", 2),
+    "false_alarms_per_meter_week": ("false/week", 2),
+    "latency_us": ("us", 1),
     "bytes": ("bytes", 0),
 }
 
 
-def print_judgement(source: Opened, judgement: "Judgement", *, as_json: bool) -> None:
+def print_judgement(source: Opened, settings: Mapping[str, object], judgement: "Judgement", *, as_json: bool) -> None:
     """Print the result of a trial, as tables or as one JSON object."""
-    figures = {"dataset": source.name} | judgement.figures | source.counts()
+    figures: dict[str, Any] = {"dataset": source.name, **settings, **judgement.figures, **source.counts()}
     if as_json:
         typer.echo(json.dumps(figures))
         return
@@ -39,10 +40,13 @@ def print_judgement(source: Opened, judgement: "Judgement", *, as_json: bool) ->
         console.print(_recalls(families))
     else:
         console.print(_rankings(families))
-        console.print(_buildings(families))
+        console.print(_buildings(families, "roc_auc", "ROC-AUC"))
+        console.print(_buildings(families, "average_precision", "AP: average precision"))
     for name, family in families.items():
         if "error" in family:
             console.print(f"{name}: {family['error']}", markup=False, highlight=False)
+    if families:
+        console.print("* the default family", markup=False, highlight=False)
     console.print(judgement.pages.verdict(), markup=False, highlight=False)
 
 
@@ -61,31 +65,29 @@ def _rankings(families: Mapping[str, Mapping[str, Any]]) -> Table:
     return table
 
 
-def _buildings(families: Mapping[str, Mapping[str, Any]]) -> Table:
+def _buildings(families: Mapping[str, Mapping[str, Any]], figure: str, title: str) -> Table:
     usable = _usable(families)
-    table = _table("ROC-AUC / average precision", [name for name, _ in usable])
+    table = _table(title, [name for name, _ in usable])
     for building in usable[0][1]["buildings"]:
-        figures = [family["buildings"][building] for _, family in usable]
-        cells = [f"{_number(one['roc_auc'], 3)} / {_number(one['average_precision'], 3)}" for one in figures]
-        table.add_row(building, *cells)
+        table.add_row(building, *(_number(family["buildings"][building][figure], 3) for _, family in usable))
     return table
 
 
 def _recalls(families: Mapping[str, Mapping[str, Any]]) -> Table:
     usable = _usable(families)
     kinds = list(usable[0][1]["recall"])
-    titles = [*(kind.replace("_", " ") for kind in kinds), "false alarms/week", "us/interval", "bytes"]
-    table = _table("share of the faults found: by the model alone", titles)
+    titles = [*(kind.replace("_", "-") for kind in kinds), "false/week", "us", "bytes"]
+    table = _table("share of the faults found, false alarms per meter and week", titles)
     for name, family in usable:
         shares = [_number(family["recall"][kind]["model"], 2) for kind in kinds]
         costs = [_number(family["latency_us"], 1), _number(family["bytes"], 0)]
         table.add_row(_marked(name, family), *shares, _rate(family, "model"), *costs)
     rules = usable[0][1]
     table.add_section()
-    table.add_row("rules alone", *(_number(rules["recall"][kind]["rules"], 2) for kind in kinds), _rate(rules, "rules"))
+    table.add_row("rules", *(_number(rules["recall"][kind]["rules"], 2) for kind in kinds), _rate(rules, "rules"))
     for name, family in usable:
         shares = [_number(family["recall"][kind]["both"], 2) for kind in kinds]
-        table.add_row(f"{_marked(name, family)} or rules", *shares, _rate(family, "both"))
+        table.add_row(f"{name} or rules", *shares, _rate(family, "both"))
     return table
 
 
@@ -98,13 +100,14 @@ def _usable(families: Mapping[str, Mapping[str, Any]]) -> Sequence[tuple[str, Ma
 
 
 def _marked(name: str, family: Mapping[str, Any]) -> str:
-    return f"{name} (default)" if family["default"] else name
+    return f"{name} *" if family["default"] else name
 
 
 def _table(title: str, headings: Sequence[str]) -> Table:
-    table = Table("", title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("", no_wrap=True)
     for heading in headings:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     return table
 
 

@@ -65,6 +65,18 @@ def created() -> str:
     return (datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)).isoformat(timespec="seconds")
 
 
+def check_writable(out: Path) -> None:
+    """Find out before the work whether its result can be written.
+
+    Raises:
+        OSError: It cannot.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    fresh = out.with_name(f"{out.name}.new")
+    fresh.write_bytes(b"")
+    fresh.unlink()
+
+
 def write_file(out: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all."""
     fresh = out.with_name(f"{out.name}.new")

@@ -1,7 +1,7 @@
 """`wattline models train`: a detector from data without labels."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,9 +15,12 @@ from model_export.commands.options import (
     ValueOption,
     command_line,
     interval_ms_of,
+    interval_text,
 )
 from model_export.commands.terminal import created, progress_bars, readable_errors, show, write_file
 from model_export.errors import DataError
+
+_INTERVAL_MS: Final = 1_800_000
 
 
 def train(  # noqa: PLR0913, PLR0917 - one argument per option
@@ -57,6 +60,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
     from model_export.dataset import feature_table
     from model_export.detector import Wishes, training_steps
     from model_export.families import FAMILIES
+    from model_export.sources.catalog import USUAL_INTERVAL_MS
     from model_export.training import train as train_model
 
     with readable_errors():
@@ -64,6 +68,8 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
             raise DataError(f"--family {family}: there are {', '.join(FAMILIES)}")
         if dataset == "simulated":
             context.params["homes"] = homes = homes or SIMULATED_HOMES
+        interval = interval or interval_text(USUAL_INTERVAL_MS.get(dataset, _INTERVAL_MS))
+        context.params["interval"] = interval
         wanted = Wanted(dataset, data, interval_ms_of(interval), homes, days, seed, value_column, quantity)
         unneeded = {"out", "as_json"} | ({"days"} if dataset != "simulated" else {"data"})
         facts = {"command": command_line(context, without=unneeded), "created": created()}

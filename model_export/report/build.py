@@ -70,7 +70,7 @@ class Setting:
     command: str
     created: str
     facts: Mapping[str, str]
-    cleaning: Mapping[str, int]
+    cleaning: Mapping[str, float]
     excluded: Mapping[str, str]
     costs: Sequence[tuple[str, float, int]]
 
@@ -83,7 +83,7 @@ def html_report(setting: Setting, pages: Pages) -> str:
         setting.title,
         [
             heading(setting.title, level=1),
-            paragraph(f"{facts}. Made {setting.created}.", "soft"),
+            paragraph(f"{facts}. Made {setting.created[:16].replace('T', ' ')} UTC.", "soft"),
             paragraph(pages.verdict(), "verdict"),
             links((anchor, title) for anchor, title, _ in sections),
             section("summary", "Summary", pages.summary()),
@@ -117,7 +117,7 @@ def _cost(costs: Sequence[tuple[str, float, int]]) -> str:
 
 
 def _data(setting: Setting) -> str:
-    counted = [Row((reason.replace("_", " "), f"{count:,}")) for reason, count in setting.cleaning.items()]
+    counted = [Row((reason.replace("_", " "), f"{count:,.10g}")) for reason, count in setting.cleaning.items()]
     excluded = [Row((name, reason)) for name, reason in setting.excluded.items()]
     parts = [table(("rows", "number"), counted) if counted else paragraph("Nothing was counted.")]
     if excluded:

@@ -21,7 +21,7 @@ _DECADES: Final = 6
 def roc_chart(labels: Bools, scores: Mapping[str, Floats]) -> str:
     """ROC curves of some families on one meter, as a data URI."""
     with sheet() as drawn:
-        [axes] = drawn.axes(1, 3.0)
+        [axes] = drawn.axes(3.0)
         for (family, score), colour in zip(scores.items(), COLOURS, strict=False):
             false_rate, recall, _ = roc_curve(labels, score)
             axes.plot(*_thinned(false_rate, recall), color=colour, label=family)
@@ -34,7 +34,7 @@ def roc_chart(labels: Bools, scores: Mapping[str, Floats]) -> str:
 def precision_recall_chart(labels: Bools, scores: Mapping[str, Floats]) -> str:
     """Precision over recall of some families on one meter, as a data URI."""
     with sheet() as drawn:
-        [axes] = drawn.axes(1, 3.0)
+        [axes] = drawn.axes(3.0)
         for (family, score), colour in zip(scores.items(), COLOURS, strict=False):
             precision, recall, _ = precision_recall_curve(labels, score)
             axes.plot(*_thinned(recall, precision), color=colour, label=family)
@@ -47,7 +47,7 @@ def score_histogram(ordinary: Floats, labelled: Floats, threshold: float) -> str
     """How strange ordinary and labelled intervals look to one family, as a data URI."""
     bins = np.linspace(0.0, _DECADES, 37)
     with sheet() as drawn:
-        [axes] = drawn.axes(1, 2.4)
+        [axes] = drawn.axes(2.4)
         for score, colour, name in ((ordinary, COLOURS[0], "ordinary"), (labelled, COLOURS[1], "labelled")):
             count, _ = np.histogram(_rarity(score), bins)
             axes.stairs(count, bins, fill=True, alpha=0.35, color=colour)
@@ -68,7 +68,7 @@ def recall_bars(kinds: Sequence[str], shares: Mapping[str, Sequence[float]]) -> 
     """Recall per kind of fault, a bar per family or way, as a data URI."""
     width = 0.8 / max(len(shares), 1)
     with sheet() as drawn:
-        [axes] = drawn.axes(1, 3.0)
+        [axes] = drawn.axes(3.0)
         for i, ((name, heights), colour) in enumerate(zip(shares.items(), COLOURS, strict=False)):
             place = np.arange(len(kinds)) - 0.4 + width * (i + 0.5)
             axes.bar(place, np.array(heights) * 100, width * 0.92, color=colour, label=name)
@@ -76,14 +76,14 @@ def recall_bars(kinds: Sequence[str], shares: Mapping[str, Sequence[float]]) -> 
         axes.set_ylim(0, 100)
         axes.set_ylabel("found, %")
         axes.grid(axis="y")
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return drawn.uri
 
 
 def trade_off_chart(curves: Mapping[str, tuple[Floats, Floats]]) -> str:
     """Share of events found over false alarms per meter and week, a line per family, as a data URI."""
     with sheet() as drawn:
-        [axes] = drawn.axes(1, 3.0)
+        [axes] = drawn.axes(3.0)
         for (family, (false_alarms, recall)), colour in zip(curves.items(), COLOURS, strict=False):
             axes.plot(false_alarms, recall * 100, color=colour, label=family, marker=".", markersize=3)
         axes.set_xscale("symlog", linthresh=0.01)
@@ -119,7 +119,7 @@ def _unit_square(axes: "Axes", x: str, y: str) -> None:
 def cost_bars(names: Sequence[str], figures: Sequence[float], unit: str) -> str:
     """A bar per family, as a data URI."""
     with sheet() as drawn:
-        [axes] = drawn.axes(1, 0.5 + 0.3 * len(names))
+        [axes] = drawn.axes(0.5 + 0.3 * len(names))
         bars = axes.barh(range(len(names)), figures, 0.6, color=COLOURS[0])
         axes.bar_label(bars, [f" {figure:,.1f} {unit}" for figure in figures], fontsize=8, color=INK)
         axes.set_yticks(range(len(names)), names)

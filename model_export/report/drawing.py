@@ -2,9 +2,9 @@
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ LABEL: Final = "#e0a51b"
 WIDTH_IN: Final = 4.2
 """Three quarters of a phone's width at the size of its text."""
 _STYLE: Final = "<style>:root{color:#22262b}@media (prefers-color-scheme:dark){:root{color:#d7dbe0}}</style>"
-_SETTINGS: Final = {
+_SETTINGS: Final[dict[Any, Any]] = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.labelsize": 9,
@@ -58,12 +58,12 @@ class Sheet:
         self.uri = ""
         self._figure: Figure | None = None
 
-    def axes(self, rows: int, height_in: float) -> "list[Axes]":
-        """Axes below each other on one time or value axis."""
+    def axes(self, height_in: float, heights: Sequence[int] = (1,)) -> "list[Axes]":
+        """Axes below each other, of these heights against each other."""
         from matplotlib.figure import Figure
 
         self._figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
-        axes = self._figure.subplots(rows, 1, squeeze=False)
+        axes = self._figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
         return [row[0] for row in axes]
 
     def finish(self) -> None:

@@ -15,9 +15,10 @@ from model_export.report.timelines import Line, zoomed
 from model_export.report.words import moment, span
 
 SIZES = (
-    "spike: one interval at 3 to 10 times the meter's highest rate. stuck: the last value for 6 to 24 hours. drop out: "
-    "2 to 24 hours missing. drift: an error growing to 30 to 60 % of the value, up or down, over two weeks. night load: "
-    "30 to 100 % of the meter's mean more from 23 h to 5 h, for 3 to 7 nights."
+    "spike: one interval at 3 to 10 times the meter's highest rate. stuck: the last value for 6 to 24 hours. "
+    "drop out: 2 to 24 hours missing. drift: an error growing to 30 to 60 % of the value, up or down, over two weeks. "
+    "night load: 30 to 100 % of the meter's mean more from 23 h to 5 h, for 3 to 7 nights. Each meter has one of a kind "
+    "every six weeks."
 )
 
 
@@ -52,8 +53,8 @@ class FaultPages:
             return f"The default detector, {best.family}, could not be trained: {best.error}."
         shares = ", ".join(f"{_words(kind)} {percent(one.both)}" for kind, one in best.recall.kinds)
         return (
-            f"With its threshold at {self.alarms_per_week:g} false alarm{'s' * (self.alarms_per_week != 1)} per meter and "
-            f"week, the default detector, {best.family}, finds together with the rules: {shares}."
+            f"With its threshold at {self.alarms_per_week:g} false alarm{'s' * (self.alarms_per_week != 1)} per meter "
+            f"and week, the default detector, {best.family}, finds together with the rules: {shares}."
         )
 
     def summary(self) -> Iterator[str]:
@@ -106,7 +107,8 @@ def _recall_table(findings: Sequence[RecallFindings], default: str) -> str:
             rows.append(Row((one.family, *[NOTHING] * (len(head) - 2), one.error)))
             continue
         shares = [recall.model for _, recall in one.recall.kinds]
-        cells = (one.family, *map(percent, shares), percent(float(np.mean(shares))), number(one.recall.false_alarms[0], 2),
+        mean = percent(float(np.mean(shares)))
+        cells = (one.family, *map(percent, shares), mean, number(one.recall.false_alarms[0], 2),
                  number(one.latency_us, 1), number(one.bytes / 1000, 0))  # fmt: skip
         chosen = one.family == default
         rows.append(Row(cells, "chosen" if chosen else "", "default" if chosen else ""))

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from model_export.alarm_matching import Events, JudgedRows, Match, labelled_events, match
+from model_export.alarm_matching import Bools, Events, JudgedRows, Match, labelled_events, match
 from model_export.evaluation import MeterVerdict
 from model_export.findings import LabelFindings, default_of
 from model_export.label_trial import FamilyVerdicts
@@ -75,8 +75,11 @@ class LabelPages:
     def summary(self) -> Iterator[str]:
         """Tables of families, and of families by meter."""
         yield _families_table(self.findings, self.default)
-        yield heading("By meter: ROC-AUC and average precision")
-        yield _meters_table([one for one in self.findings if not one.error])
+        usable = [one for one in self.findings if not one.error]
+        yield heading("ROC-AUC by meter")
+        yield _meters_table(usable, "roc_auc")
+        yield heading("Average precision by meter")
+        yield _meters_table(usable, "average_precision")
         yield heading(f"By meter, at the threshold of {self.findings[self.default].family}")
         yield _alarms_table(self.findings[self.default])
 
@@ -115,17 +118,22 @@ def _families_table(findings: Sequence[LabelFindings], default: int) -> str:
     return table(head, rows)
 
 
-def _meters_table(findings: Sequence[LabelFindings]) -> str:
+def _meters_table(findings: Sequence[LabelFindings], figure: str) -> str:
     if not findings:
         return ""
-    head = ("meter", *(f"{one.family} {figure}" for one in findings for figure in ("AUC", "AP")))
     rows = []
     for i, meter in enumerate(findings[0].meters):
-        figures = [(one.meters[i].roc_auc, one.meters[i].average_precision) for one in findings]
-        rows.append(Row((meter.name, *(number(figure) for pair in figures for figure in pair))))
-    means = [(one.mean("roc_auc"), one.mean("average_precision")) for one in findings]
-    rows.append(Row(("mean", *(number(figure) for pair in means for figure in pair)), "chosen total"))
-    return table(head, rows)
+        figures = [getattr(one.meters[i], figure) for one in findings]
+        rows.append(Row((meter.name, *map(number, figures)), best=_best(figures)))
+    means = [one.mean(figure) for one in findings]
+    rows.append(Row(("mean", *map(number, means)), "chosen total"))
+    return table(("meter", *(one.family for one in findings)), rows)
+
+
+def _best(figures: Sequence[float | None]) -> int:
+    """The column of the largest figure; -1 where there is none."""
+    known = [-1.0 if figure is None else figure for figure in figures]
+    return known.index(max(known)) + 1 if max(known) >= 0 else -1
 
 
 def _alarms_table(one: LabelFindings) -> str:
@@ -148,9 +156,9 @@ def _alarms_table(one: LabelFindings) -> str:
 
 def _trade_off(said: Sequence[FamilyVerdicts]) -> str:
     words = (
-        "Every threshold is a bargain: a lower one finds more events and calls more often for nothing. An alarm is a run "
-        "of anomalous intervals less than an hour apart; an event is a run of labelled intervals, found when an interval "
-        "in it, or in the hour after it, is anomalous."
+        "Every threshold is a bargain: a lower one finds more events and calls more often for nothing. An alarm is a "
+        "run of anomalous intervals at most an hour apart; an event is a run of labelled intervals, found when an "
+        "interval in it, or in the hour after it, is anomalous."
     )
     curves = {one.family: trade_off(one.verdicts) for one in said}
     drawn = picture(trade_off_chart(curves), "Events found by false alarms", "all meters together")
@@ -185,13 +193,15 @@ def _match(one: MeterVerdict, threshold: float | None = None) -> Match:
 
 
 def _curves(said: Sequence[FamilyVerdicts]) -> str:
-    drawn = []
+    parts = [_left_out(len(said[0].verdicts))]
     for i, one in enumerate(said[0].verdicts[:MOST_DRAWN]):
         if one.labels.any() and not one.labels.all():
             scores = {family.family: family.verdicts[i].score for family in said}
-            drawn.append(picture(roc_chart(one.labels, scores), one.name, "ROC"))
-            drawn.append(picture(precision_recall_chart(one.labels, scores), one.name, "precision and recall"))
-    return _left_out(len(said[0].verdicts)) + pictures(drawn)
+            roc = picture(roc_chart(one.labels, scores), one.name, "ROC")
+            parts += [
+                pictures([roc, picture(precision_recall_chart(one.labels, scores), one.name, "precision, recall")])
+            ]
+    return "\n".join(parts)
 
 
 def _histograms(said: FamilyVerdicts, threshold: float) -> str:
@@ -205,8 +215,9 @@ def _histograms(said: FamilyVerdicts, threshold: float) -> str:
 
 def _timelines(said: FamilyVerdicts, threshold: float) -> str:
     words = (
-        "Yellow: labelled as anomalous. Red: found. The windows show each labelled event, and then the false alarms that "
-        "looked strangest; the lower line is the score, dashed the threshold."
+        "Yellow: labelled as anomalous. Red: found. After all judged days come windows around the labelled events, and "
+        "then the false alarms that looked strangest; the lower line is the score, dashed its threshold. Use is per "
+        "hour, in the meter's own unit; times are the data's own."
     )
     parts = [paragraph(words), _left_out(len(said.verdicts))]
     for one in said.verdicts[:MOST_DRAWN]:
@@ -215,19 +226,39 @@ def _timelines(said: FamilyVerdicts, threshold: float) -> str:
         events = labelled_events(rows, one.labels)
         line = Line(one.start_ms, one.interval_ms, one.rate, one.score, one.found)
         found = f"{int(matched.hit.sum())} of {len(events)} events found, {matched.false_alarms} false alarms"
-        parts += [heading(one.name), pictures([picture(overview(line, events), "all judged days", found)])]
-        parts.append(pictures(_windows(line, events, matched, threshold)))
-        if len(events) > _MOST_WINDOWS:
-            parts.append(paragraph(f"{len(events) - _MOST_WINDOWS} more events are not shown.", "soft"))
+        whole = picture(overview(line, events), "all judged days", found)
+        groups = _neighbours(events)
+        windows = [_window(line, events, matched.hit, group, threshold) for group in groups[:_MOST_WINDOWS]]
+        parts += [heading(one.name), pictures([whole, *windows, *_false_alarms(line, events, matched, threshold)])]
+        if len(groups) > _MOST_WINDOWS:
+            parts.append(paragraph(f"{len(groups) - _MOST_WINDOWS} more windows are not shown.", "soft"))
     return "\n".join(parts)
 
 
-def _windows(line: Line, events: Events, matched: Match, threshold: float) -> Iterator[str]:
-    for i in range(min(len(events), _MOST_WINDOWS)):
-        start_ms, end_ms = int(events.start_ms[i]), int(events.end_ms[i])
-        shown = line.between(start_ms - BEFORE_MS, end_ms + AFTER_MS)
-        words, style = ("found", "good") if matched.hit[i] else ("missed", "bad")
-        yield picture(zoomed(shown, events, threshold), moment(start_ms), f"{span(end_ms - start_ms)}, {words}", style)
+def _neighbours(events: Events) -> list[list[int]]:
+    """Events that fit into one window, together."""
+    groups: list[list[int]] = []
+    for i in range(len(events)):
+        first = groups[-1][0] if groups else i
+        near = i > 0 and events.start_ms[i] - events.end_ms[i - 1] < AFTER_MS
+        if groups and near and events.end_ms[i] - events.start_ms[first] < _WEEK_MS:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return groups
+
+
+def _window(line: Line, events: Events, hit: Bools, group: list[int], threshold: float) -> str:
+    start_ms, end_ms = int(events.start_ms[group[0]]), int(events.end_ms[group[-1]])
+    shown = line.between(start_ms - BEFORE_MS, end_ms + AFTER_MS)
+    found = int(hit[group].sum())
+    words = ("found" if found else "missed") if len(group) == 1 else f"{found} of {len(group)} events found"
+    style = "good" if found == len(group) else "bad"
+    return picture(zoomed(shown, events, threshold), moment(start_ms), f"{span(end_ms - start_ms)}, {words}", style)
+
+
+def _false_alarms(line: Line, events: Events, matched: Match, threshold: float) -> Iterator[str]:
+    """The false alarms that looked strangest."""
     false = np.flatnonzero(~matched.deserved)
     worst = [float(line.between(int(s), int(e)).score.max()) for s, e in _spans(matched.alarms, false)]
     for i in false[np.argsort(worst)[::-1][:_MOST_FALSE]].tolist():

@@ -6,7 +6,7 @@ from html import escape
 from importlib import resources
 from typing import Final
 
-NOTHING: Final = "–"
+NOTHING: Final = "-"
 """Stands where a figure has no meaning."""
 
 
@@ -18,11 +18,13 @@ class Row:
         cells: What it says; the first is its name.
         style: A class of the page's style; "" for an ordinary one.
         badge: A word beside the name.
+        best: Which cell stands out; -1 for none.
     """
 
     cells: Sequence[str]
     style: str = ""
     badge: str = ""
+    best: int = -1
 
 
 def page(title: str, parts: Iterable[str]) -> str:
@@ -43,7 +45,7 @@ def section(anchor: str, title: str, parts: Iterable[str]) -> str:
 
 def links(targets: Iterable[tuple[str, str]]) -> str:
     """Ways to the sections."""
-    return "<nav>" + "".join(f'<a href="#{escape(to)}">{escape(name)}</a>' for to, name in targets) + "</nav>"
+    return "<nav>" + " ".join(f'<a href="#{escape(to)}">{escape(name)}</a>' for to, name in targets) + "</nav>"
 
 
 def heading(text: str, *, level: int = 3) -> str:
@@ -62,7 +64,7 @@ def command_line(text: str) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Row]) -> str:
-    """A table that scrolls sideways where it is too wide; the last column of text may wrap."""
+    """A table that scrolls sideways where it is too wide; wide."""
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     body = "\n".join(_row(row) for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
@@ -80,11 +82,6 @@ def pictures(all_of_them: Iterable[str]) -> str:
     return '<div class="pictures">\n' + _joined(all_of_them) + "\n</div>"
 
 
-def folded(summary: str, parts: Iterable[str]) -> str:
-    """Something that is shown when it is asked for."""
-    return f"<details><summary>{escape(summary)}</summary>\n{_joined(parts)}\n</details>"
-
-
 def number(figure: float | None, digits: int = 3) -> str:
     """A figure with so many digits after the point."""
     return NOTHING if figure is None else f"{figure:,.{digits}f}"
@@ -97,8 +94,8 @@ def percent(share: float | None) -> str:
 
 def _row(row: Row) -> str:
     badge = f'<span class="badge">{escape(row.badge)}</span>' if row.badge else ""
-    first, *rest = row.cells
-    cells = f"<td>{escape(first)}{badge}</td>" + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+    said = [f"<b>{escape(cell)}</b>" if i == row.best else escape(cell) for i, cell in enumerate(row.cells)]
+    cells = f"<td>{said[0]}{badge}</td>" + "".join(f"<td>{cell}</td>" for cell in said[1:])
     return f'<tr class="{escape(row.style)}">{cells}</tr>'
 
 

@@ -61,7 +61,7 @@ def overview(line: Line, events: Events) -> str:
     step = max(len(line.rate) // _OVERVIEW_STEPS, 1)
     edges = np.arange(0, len(line.rate), step)
     with sheet() as drawn:
-        [axes] = drawn.axes(1, 1.9)
+        [axes] = drawn.axes(1.9)
         time = _times(line.start_ms[edges])
         low, high = np.minimum.reduceat(line.rate, edges), np.maximum.reduceat(line.rate, edges)
         axes.fill_between(time, low, high, color=COLOURS[0], alpha=0.65, linewidth=0)
@@ -79,8 +79,7 @@ def zoomed(line: Line, events: Events, threshold: float) -> str:
     with sheet() as drawn:
         from matplotlib.ticker import NullLocator
 
-        axes = drawn.axes(2, 2.6)
-        axes[0].get_gridspec().set_height_ratios([3, 1])
+        axes = drawn.axes(2.6, (3, 1))
         _spans(axes[0], events, at_least_ms=0)
         if line.truth is not None:
             axes[0].plot(*_unbroken(*line.truth, line.interval_ms), color=INK, alpha=0.4, linewidth=0.8, linestyle="--")
@@ -122,6 +121,10 @@ def _times(start_ms: Integers) -> Floats:
 def _dates(axes: "Axes") -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(minticks=3, maxticks=7)
+    locator = AutoDateLocator(minticks=3, maxticks=5)  # type: ignore[no-untyped-call]  # matplotlib's dates have no types
+    formats = ["%Y", "%b", "%d %b", "%d %b %H:%M", "%H:%M", "%S"]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+    formatter = ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        locator, formats=formats, zero_formats=formats, show_offset=False
+    )
+    axes.xaxis.set_major_formatter(formatter)
