@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -55,6 +55,7 @@ def test_segments_that_differ_by_strength_alone_say_so() -> None:
     assert names[-2:] == ["evening peak, late, mild", "evening peak, late, strong"]
 
 
+@settings(deadline=None)
 @given(
     arrays(
         np.float64, st.tuples(st.integers(1, 8), st.just(2), st.sampled_from([6, 24, 48])), elements=st.floats(0.01, 9)

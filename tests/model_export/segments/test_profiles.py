@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_export.errors import DataError
@@ -26,12 +26,14 @@ def repeated(shape: Floats, days: int = 28) -> Floats:
     return np.tile(shape, (days, 1))
 
 
+@settings(deadline=None)
 @given(scale=st.floats(1e-6, 1e6), seed=st.integers(0, 1000))
 def test_size_does_not_matter(scale: float, seed: int) -> None:
     days = np.random.default_rng(seed).gamma(2.0, 1.0, (21, 48))
     assert profile(days * scale).shape == pytest.approx(profile(days).shape)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_the_mean_of_a_week_is_one(seed: int) -> None:
     days = np.random.default_rng(seed).gamma(0.3, 1.0, (40, 48))
