@@ -60,6 +60,7 @@ def load_plan(path: Path) -> Plan:
     try:
         options = tuple(_options(config, meter, i) for i, meter in enumerate(config.meter))
         further = tuple(_further_meters(config, options))
+        _check_rules_for(config, further)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.where}", error.problem) from None
     return Plan(config, options, further)
@@ -75,6 +76,14 @@ def _further_meters(config: AgentConfig, options: Sequence[msgspec.Struct]) -> I
                 raise ConfigError(f"meter[{index}].options.{name}", problem)
             taken.add(info.id)
             yield info
+
+
+def _check_rules_for(config: AgentConfig, further: Sequence[MeterInfo]) -> None:
+    """Refuse rules for a meter that there is not: they would silently be no rules."""
+    known = {meter.id for meter in config.meter} | {meter.id for meter in further}
+    for index, rules in enumerate(config.detector.rules.meter):
+        if rules.id not in known:
+            raise ConfigError(f"detector.rules.meter[{index}].id", f"no meter is called {rules.id!r}")
 
 
 def check_model(config: AgentConfig) -> None:
@@ -104,7 +113,7 @@ def make_agent(plan: Plan) -> Agent:
     runners = [SensorRunner(meter.id, make_sensor(plan, i), intake) for i, meter in enumerate(config.meter)]
     supervisor = Supervisor(runners)
     readings, events = _outboxes(config)
-    judge, model, save = _make_judge(config)
+    judge, model, save = _make_judge(plan)
     batcher = Batcher()
     writers = OverflowingWriter(readings), OverflowingWriter(events)
 
@@ -186,16 +195,24 @@ def _publisher_config(config: AgentConfig) -> PublisherConfig:
     )
 
 
-def _make_judge(config: AgentConfig) -> tuple[GuardedJudge | NoJudge, str, Callable[[], object]]:
+def _make_judge(plan: Plan) -> tuple[GuardedJudge | NoJudge, str, Callable[[], object]]:
     """The judge, its model's name for births, and what keeps its history."""
+    config = plan.config
     if not config.detector.enabled:
         return NoJudge(), "", lambda: None
     from edge_agent.judge import AnomalyJudge
     from edge_agent.judge_state import restore_history, save_history
+    from edge_agent.rule_book import RuleBook
 
     detector = config.detector
     shelf = _shelf(detector.model)
-    judge = AnomalyJudge(shelf, interval_ms=detector.interval, utc_offset_ms=detector.utc_offset * 60_000)
+    meters = [meter.id for meter in config.meter] + [meter.id for meter in plan.further]
+    judge = AnomalyJudge(
+        shelf,
+        interval_ms=detector.interval,
+        utc_offset_ms=detector.utc_offset * 60_000,
+        rules=RuleBook.of(detector.rules, meters) if detector.rules.enabled else None,
+    )
     path = config.gateway.state_dir / "judge.npz"
     restore_history(judge, path)
     return GuardedJudge(judge), _model_name(shelf, detector.interval), lambda: save_history(judge, path)

@@ -18,11 +18,12 @@ Every other key has a default. A sensor's options are a table of its own and are
 checked where the sensors are known (`edge_agent.sensors`).
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -30,6 +31,7 @@ from wattline import config as toml
 from wattline.broker_url import parse_broker_url
 from wattline.config import DurationMs, SizeBytes
 from wattline.errors import ConfigError
+from wattline.rule_settings import NO_LIMITS, MeterLimits, RuleSettings
 from wattline.topics import is_gateway_id
 from wattline.wire import ID_PATTERN, MAX_ID_LENGTH
 
@@ -116,6 +118,57 @@ class PublishConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     drain_timeout: DurationMs = DurationMs(5_000)
 
 
+class MeterRulesConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """`[[detector.rules.meter]]`: what is different for one meter.
+
+    Attributes:
+        id: The meter, also one behind another meter's sensor.
+        enabled: False takes the meter out of all rules.
+        stuck_after: As in `RulesConfig`, whatever the meter measures; so are all below.
+    """
+
+    id: str
+    enabled: bool = True
+    stuck_after: DurationMs | None = None
+    zero_after: DurationMs | None = None
+    gap_after: DurationMs | None = None
+    silent_after: DurationMs | None = None
+    jump: Annotated[float, msgspec.Meta(gt=1, le=1e9)] | None = None
+
+
+class RulesConfig(RuleSettings, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """`[detector.rules]`: what is seen without a model; see docs/guides/rules.md.
+
+    Attributes:
+        silent_after: No reading for so long, told while it lasts.
+        meter: Meters for which something is different.
+    """
+
+    enabled: bool = True
+    silent_after: DurationMs = DurationMs(15 * 60_000)
+    meter: tuple[MeterRulesConfig, ...] = ()
+
+    def limits_of(self, meter: str, quantity: str) -> MeterLimits:
+        """The limits of a meter whose judged quantity is this."""
+        usual, own = MeterLimits.of(quantity, self), self._own(meter)
+        if not own.enabled:
+            return NO_LIMITS
+        return usual._replace(
+            stuck_ms=own.stuck_after or usual.stuck_ms,
+            zero_ms=own.zero_after or usual.zero_ms,
+            gap_ms=own.gap_after or usual.gap_ms,
+            jump=own.jump or usual.jump,
+        )
+
+    def silent_after_ms(self, meter: str) -> float:
+        """The least silence of a meter that is told."""
+        own = self._own(meter)
+        return float(own.silent_after or self.silent_after) if own.enabled else math.inf
+
+    def _own(self, meter: str) -> MeterRulesConfig:
+        return next((own for own in self.meter if own.id == meter), MeterRulesConfig(id=meter))
+
+
 class DetectorConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """`[detector]`: the judge of intervals.
 
@@ -123,12 +176,14 @@ class DetectorConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
         interval: What is scored at once.
         model: An ONNX file of this contract; without one the factory's model.
         utc_offset: Of the site, in minutes; models know evenings and weekends.
+        rules: What is seen without a model.
     """
 
     enabled: bool = True
     interval: DurationMs = DurationMs(60_000)
     model: Path | None = None
     utc_offset: int = 0
+    rules: RulesConfig = RulesConfig()
 
 
 class MeterConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -221,6 +276,21 @@ def _detector_problems(detector: DetectorConfig) -> Iterator[tuple[str, str]]:
         yield "detector.utc_offset", f"expected minutes from -{MAX_UTC_OFFSET_MINUTES} to {MAX_UTC_OFFSET_MINUTES}"
     if detector.model is not None and not detector.model.is_file():
         yield "detector.model", f"no such file: {detector.model}"
+    yield from _rules_problems(detector.rules)
+
+
+def _rules_problems(rules: RulesConfig) -> Iterator[tuple[str, str]]:
+    ids = [meter.id for meter in rules.meter]
+    tables: list[tuple[str, RulesConfig | MeterRulesConfig]] = [("detector.rules", rules)]
+    tables += [(f"detector.rules.meter[{i}]", meter) for i, meter in enumerate(rules.meter)]
+    for where, table in tables:
+        for name in table.__struct_fields__:
+            value = getattr(table, name)
+            if isinstance(value, DurationMs) and value <= 0:
+                yield f"{where}.{name}", "must be longer than 0"
+    for i, meter in enumerate(ids):
+        if meter in ids[:i]:
+            yield f"detector.rules.meter[{i}].id", f"{meter!r} is taken by an earlier table"
 
 
 def _meter_problems(meters: list[MeterConfig]) -> Iterator[tuple[str, str]]:

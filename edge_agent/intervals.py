@@ -217,6 +217,8 @@ class IntervalAccumulator:
         skipped: Readings and intervals left out, by reason: `late` (not newer
             than the meter's last), `no_number`, `time` (before 2000 or over a
             day ahead), `register_jumped`, `too_many_meters`, `overflow`.
+        choices: How often a quantity was chosen to speak for a meter; while it
+            stays, `names` and `quantities` do too.
     """
 
     _STATE: ClassVar = ("meters", "quantities", "numbers")
@@ -229,6 +231,7 @@ class IntervalAccumulator:
             grace_ms: How long after its end an interval waits for readings.
         """
         self.skipped: Counter[str] = Counter()
+        self.choices = 0
         self._interval_ms, self._grace_ms = interval_ms, grace_ms
         self._meters: dict[str, _Accumulator | None] = {}
         self._rows: dict[str, int] = {}
@@ -238,6 +241,11 @@ class IntervalAccumulator:
     def names(self) -> list[str]:
         """Meter ids by the row that `Intervals.meter` speaks of."""
         return list(self._rows)
+
+    @property
+    def quantities(self) -> list[str]:
+        """What speaks for each meter, by the same row."""
+        return [self.quantity_of(meter) for meter in self._rows]
 
     def quantity_of(self, meter: str) -> str:
         """The quantity that speaks for a meter; "" for none."""
@@ -296,6 +304,7 @@ class IntervalAccumulator:
         else:
             made = _Sampled(row, name, self._interval_ms)
         self._meters[meter] = made
+        self.choices += 1
         return made
 
     def close_due(self, now_ms: int) -> Intervals:

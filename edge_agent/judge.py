@@ -1,11 +1,14 @@
 """Judges every interval on the spot: readings in, anomaly events out.
 
 intervals -> features -> detector -> events, for all meters of a gateway at once.
+Beside the detector rules see what needs no model: on the same intervals, and on
+the readings as they come. A rule's event carries its own name and reason; that the
+model found the same interval strange is another fact, and both are told.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +17,7 @@ import numpy.typing as npt
 from edge_agent.errors import ModelError
 from edge_agent.intervals import IntervalAccumulator
 from edge_agent.ports import Detector
+from edge_agent.rule_book import RuleBook
 from wattline.features import CONTRACT, FEATURES, WARM_UP_MS, FeatureState, most_deviant
 from wattline.intervals import Intervals
 from wattline.reading import Reading
@@ -35,7 +39,8 @@ class AnomalyJudge:
     Attributes:
         counts: Intervals by what became of them: `judged`, `anomalies`,
             `warming_up`, `late`, `no_model` (of a length that no detector was
-            trained for) and `model_failed`.
+            trained for) and `model_failed`; and events of rules by their
+            detector: `rule_stuck` and so on.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class AnomalyJudge:
         grace_ms: int = 5_000,
         warm_up_ms: int = WARM_UP_MS,
         utc_offset_ms: int = 0,
+        rules: RuleBook | None = None,
     ) -> None:
         """Start without history; see `restore`.
 
@@ -55,12 +61,14 @@ class AnomalyJudge:
             grace_ms: How long after its end an interval waits for readings.
             warm_up_ms: How long a meter is only watched at first.
             utc_offset_ms: Local time minus UTC at the site.
+            rules: What is seen without a model; none without.
         """
         self.counts: Counter[str] = Counter()
         self._detector_for = detector_for
         self._warm_up_ms, self._utc_offset_ms = warm_up_ms, utc_offset_ms
         self._open = IntervalAccumulator(interval_ms, grace_ms=grace_ms)
         self._state = FeatureState(utc_offset_ms=utc_offset_ms)
+        self._rules = rules or RuleBook()
 
     @property
     def skipped(self) -> Mapping[str, int]:
@@ -71,9 +79,14 @@ class AnomalyJudge:
         """Judge with other detectors from now on; the history stays."""
         self._detector_for = detector_for
 
-    def add(self, readings: Iterable[Reading]) -> None:
+    def add(self, readings: Sequence[Reading]) -> None:
         """Take readings of any meters in, each meter's in the order of time."""
         self._open.add(readings)
+        self._rules.add(readings)
+
+    def clock_set(self, by_ms: int) -> None:
+        """The wall clock was set by so much."""
+        self._rules.clock_set(by_ms)
 
     def events(self, now_ms: int) -> list[Event]:
         """Judge the intervals that closed since the last call.
@@ -82,21 +95,30 @@ class AnomalyJudge:
             now_ms: The wall clock, ms UTC.
 
         Returns:
-            One event of kind `anomaly` per anomalous interval.
+            Of kind `anomaly` one event per anomalous interval, and one per
+            episode of a broken rule; other kinds are of `edge_agent.live_rules`.
         """
+        events = self._counted(self._rules.live_events(now_ms))
         closed = self._open.close_due(now_ms)
-        if len(closed) == 0:
-            return []
+        if len(closed):
+            events += self._closed(closed)
+        return events
+
+    def _closed(self, closed: Intervals) -> list[Event]:
         self._state.grow(int(closed.meter.max()) + 1)
         rows = self._state.advance(closed)
         ready = rows.ready(self._warm_up_ms)
         self.counts["late"] += int((~rows.in_order).sum())
         self.counts["warming_up"] += int((rows.in_order & ~ready).sum())
         judged, matrix = closed.take(ready), rows.matrix[ready]
-        events: list[Event] = []
+        events = self._counted(self._rules.interval_events(closed, rows, self._open))
         for length in np.unique(judged.length_ms).tolist():
             chosen = judged.length_ms == length
             events += self._judge(length, judged.take(chosen), matrix[chosen])
+        return events
+
+    def _counted(self, events: list[Event]) -> list[Event]:
+        self.counts.update(event.detector.replace("-", "_") for event in events)
         return events
 
     def _judge(self, length_ms: int, intervals: Intervals, matrix: npt.NDArray[np.float32]) -> list[Event]:
@@ -146,6 +168,7 @@ class AnomalyJudge:
         """The whole history as arrays, for `restore` after a restart."""
         return {
             "contract": np.array(CONTRACT),
+            **{f"rules_{name}": array for name, array in self._rules.export().items()},
             **{f"open_{name}": array for name, array in self._open.export().items()},
             **{f"features_{name}": array for name, array in self._state.export().items()},
         }
@@ -159,6 +182,7 @@ class AnomalyJudge:
         if str(arrays.get("contract")) != CONTRACT:
             raise ValueError(f"no history of the contract {CONTRACT}")
         state = FeatureState.restore(_part(arrays, "features_"), utc_offset_ms=self._utc_offset_ms)
+        self._rules.restore(_part(arrays, "rules_"))
         self._open.restore(_part(arrays, "open_"))
         self._state = state
 

@@ -20,6 +20,9 @@ class Judge(Protocol):
     def events(self, now_ms: int) -> list[Event]:
         """What was found."""
 
+    def clock_set(self, by_ms: int) -> None:
+        """The wall clock was set by so much."""
+
     @property
     def counts(self) -> Mapping[str, int]:
         """Intervals by what became of them."""
@@ -55,6 +58,13 @@ class GuardedJudge:
             self._failed("events")
             return []
 
+    def clock_set(self, by_ms: int) -> None:
+        """The wall clock was set by so much."""
+        try:
+            self._judge.clock_set(by_ms)
+        except Exception:  # noqa: BLE001 (as above)
+            self._failed("clock_set")
+
     def figures(self) -> dict[str, float]:
         """For the status message: intervals by what became of them, readings left out, and failures."""
         counted = {"intervals": self._judge.counts, "skipped": self._judge.skipped, "judge_failed": self.failures}
@@ -76,6 +86,9 @@ class NoJudge:
     def events(self, now_ms: int) -> list[Event]:  # noqa: ARG002 (the port's)
         """Find nothing."""
         return []
+
+    def clock_set(self, by_ms: int) -> None:
+        """Nothing of it depends on the clock."""
 
     def figures(self) -> dict[str, float]:
         """Nothing to tell."""

@@ -25,7 +25,10 @@ class Judge(Protocol):
         """Take readings, in any order."""
 
     def events(self, now_ms: int) -> list[Event]:
-        """The anomalies of intervals that closed since the last call."""
+        """What was found since the last call: anomalies of intervals that closed, and events of meters."""
+
+    def clock_set(self, by_ms: int) -> None:
+        """The wall clock was set by so much."""
 
 
 class Pipeline:
@@ -80,7 +83,8 @@ class Pipeline:
             self._keep_readings(now_ms)
 
     def clock_set(self, by_ms: int) -> None:
-        """Tell the outboxes that the wall clock was set: what waits there got no older by it."""
+        """Tell that the wall clock was set: what waits got no older by it, and no meter was silent for it."""
+        self._judge.clock_set(by_ms)
         self._readings.clock_set(by_ms)
         self._events.clock_set(by_ms)
 

@@ -13,22 +13,16 @@ of the last weeks.
 
 from collections.abc import Callable, Iterable
 from enum import IntEnum
-from functools import lru_cache
-from typing import Annotated, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from wattline.config import DurationMs
-from wattline.errors import DecodeError
 from wattline.features import WARM_UP_MS, FeatureRows
 from wattline.intervals import HOUR_MS, Floats, Integers, Intervals
-from wattline.quantities import MAX_KWH_PER_HOUR, MAX_M3_PER_HOUR, Kind, quantity
+from wattline.rule_settings import MeterLimits, RuleSettings
 
 WEEK_MS: Final = 7 * 24 * HOUR_MS
-_PAUSING: Final = ("gas_", "water_", "heat_")
-"""What nobody may use for weeks, and what flows evenly for hours."""
 _PAST_PER_RUN: Final = 2.0
 """A run says something only against a past that is so many times as long."""
 _GAP_MULTIPLE: Final = 12.0
@@ -48,55 +42,6 @@ class Rule(IntEnum):
     def detector(self) -> str:
         """The name that events of this rule carry as their detector."""
         return f"rule-{self.name.lower().replace('_', '-')}"
-
-
-class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the rules call too long, and too much.
-
-    Attributes:
-        stuck_after: The same rate, other than zero, for so long.
-        zero_after: Exactly zero for so long, at a meter known for a week.
-        pausing_stuck_after: `stuck_after` for gas, water and heat.
-        pausing_zero_after: `zero_after` for gas, water and heat.
-        gap_after: No data for so long, told when they come again.
-        multiple: Runs of up to so many times the meter's longest run of the last weeks are its nature.
-        jump: A rate of so many times the peak of the last weeks, at a meter known for a week.
-    """
-
-    stuck_after: DurationMs = DurationMs(3 * HOUR_MS)
-    zero_after: DurationMs = DurationMs(3 * HOUR_MS)
-    pausing_stuck_after: DurationMs = DurationMs(12 * HOUR_MS)
-    pausing_zero_after: DurationMs = DurationMs(3 * WEEK_MS)
-    gap_after: DurationMs = DurationMs(HOUR_MS * 3 // 2)
-    multiple: Annotated[float, msgspec.Meta(ge=1, le=1000)] = 3.0
-    jump: Annotated[float, msgspec.Meta(gt=1, le=1e9)] = 10.0
-
-
-class MeterLimits(NamedTuple):
-    """The limits of one meter: times in ms, rates in its judged quantity's unit (per hour)."""
-
-    stuck_ms: float
-    zero_ms: float
-    gap_ms: float
-    multiple: float
-    jump: float
-    least: float
-    most: float
-
-    @classmethod
-    def of(cls, name: str, settings: RuleSettings) -> Self:
-        """The limits of a meter whose judged quantity has this name."""
-        pauses = name.startswith(_PAUSING)
-        most = largest_rate(name)
-        return cls(
-            stuck_ms=settings.pausing_stuck_after if pauses else settings.stuck_after,
-            zero_ms=settings.pausing_zero_after if pauses else settings.zero_after,
-            gap_ms=settings.gap_after,
-            multiple=settings.multiple,
-            jump=settings.jump,
-            least=0.0 if pauses else -most,
-            most=most,
-        )
 
 
 class Limits:
@@ -208,22 +153,6 @@ def reason(rule: Rule, name: str, rate: float, figure: float, limit: float) -> s
     return f"drop-out: no {name} for {passed}"
 
 
-@lru_cache(maxsize=4096)
-def largest_rate(name: str) -> float:
-    """The largest believable rate of a judged quantity, in its unit (per hour for registers and amounts)."""
-    try:
-        asked = quantity(name)
-    except DecodeError:
-        return np.inf
-    if asked.max_per_hour:
-        return asked.max_per_hour
-    if asked.integral_per_hour:
-        return MAX_KWH_PER_HOUR / asked.integral_per_hour
-    if asked.kind is Kind.AMOUNT:
-        return MAX_M3_PER_HOUR if name.endswith("_m3") else MAX_KWH_PER_HOUR
-    return np.inf
-
-
 def _stuck(intervals: Intervals, rows: FeatureRows, limits: _Columns) -> _Verdict:
     seen = rows.observed
     verdict = _run(intervals, rows, (seen.flat_ms, seen.flat_usual_ms), (limits.stuck_ms, limits.multiple))
@@ -254,7 +183,7 @@ def _jump(intervals: Intervals, rows: FeatureRows, limits: _Columns) -> _Verdict
     rate = np.where(high, intervals.high, intervals.low)
     seen = rows.observed
     settled = (rows.known_ms >= WEEK_MS) & (seen.peak > 0)
-    usual = np.where(settled, limits.jump * seen.peak, np.inf)
+    usual = np.where(settled, limits.jump * np.where(settled, seen.peak, 1.0), np.inf)
     most, least = np.minimum(limits.most, usual), np.maximum(limits.least, -usual)
     # The interval before was as far out: the episode is older.
     goes_on = (seen.previous > most) | (seen.previous < least)

@@ -1,5 +1,6 @@
 """agent.toml: what it may say, and that every mistake is one line that points into the file."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from edge_agent.bootstrap import Plan, load_plan, make_birth
 from edge_agent.config import load_config
 from wattline.errors import ConfigError
+from wattline.rule_settings import NO_LIMITS
 
 SOUND = """\
 [gateway]
@@ -27,6 +29,8 @@ sensor = "pattern"
 quantities = 3
 """
 P1 = '[[meter]]\nid = "p1"\nsensor = "dsmr"\noptions = {{port = "/dev/x", gas_meter = "{}"}}\n'
+RULES = "[detector.rules]\n"
+OWN = '[[detector.rules.meter]]\nid = "{}"\nzero_after = "{}"\n'
 METER = '[[meter]]\nid = "{}"\nsensor = "pattern"\n'
 
 
@@ -48,6 +52,23 @@ def test_the_smallest_file_has_the_defaults_of_the_design(tmp_path: Path) -> Non
     assert (config.publish.ack, config.publish.outbox_max_age.seconds) == ("cloud", 14 * 86_400)
     assert (config.broker.host, config.broker.port, config.broker.tls) == ("127.0.0.1", 1883, False)
     assert config.detector.interval == 60_000
+    assert (config.detector.rules.enabled, config.detector.rules.silent_after) == (True, 900_000)
+
+
+def test_a_meter_can_have_rules_of_its_own(load: Callable[[str], Plan]) -> None:
+    own = OWN.format("m1", "14d") + 'silent_after = "2d"\njump = 50\n'
+    rules = load(SOUND.replace("[[meter]]", RULES + 'stuck_after = "6h"\n' + own + "[[meter]]")).config.detector.rules
+    mine, usual = rules.limits_of("m1", "power_w"), rules.limits_of("m2", "power_w")
+    assert (mine.stuck_ms, mine.zero_ms, mine.jump) == (6 * 3_600_000, 14 * 86_400_000, 50.0)
+    assert (usual.stuck_ms, usual.zero_ms, usual.jump) == (6 * 3_600_000, 3 * 3_600_000, 10.0)
+    assert (rules.silent_after_ms("m1"), rules.silent_after_ms("m2")) == (2 * 86_400_000, 900_000)
+
+
+def test_rules_can_be_switched_off_for_a_meter(load: Callable[[str], Plan]) -> None:
+    own = OWN.format("m1", "14d") + "enabled = false\n"
+    rules = load(SOUND.replace("[[meter]]", own + "[[meter]]")).config.detector.rules
+    assert rules.limits_of("m1", "power_w") == NO_LIMITS
+    assert rules.silent_after_ms("m1") == math.inf
 
 
 @pytest.mark.parametrize(
@@ -88,6 +109,19 @@ def test_an_url_without_a_port_has_the_one_of_its_scheme(tmp_path: Path, url: st
         ('"1m"', '"10ms"', "detector.interval", "at least 1s"),
         ("[detector]", "[detector]\nutc_offset = 900", "detector.utc_offset", "from -840 to 840"),
         ("[detector]", '[detector]\nmodel = "absent.onnx"', "detector.model", "no such file"),
+        ("[[meter]]", RULES + 'stuck_after = "3 moons"\n[[meter]]', "detector.rules.stuck_after", 'such as "5s"'),
+        ("[[meter]]", RULES + 'gap_after = "0s"\n[[meter]]', "detector.rules.gap_after", "longer than 0"),
+        ("[[meter]]", RULES + "jump = 0.5\n[[meter]]", "detector.rules.jump", "> 1.0"),
+        ("[[meter]]", RULES + "multiple = 0\n[[meter]]", "detector.rules.multiple", ">= 1.0"),
+        ("[[meter]]", RULES + "patience = 3\n[[meter]]", "detector.rules", "unknown key 'patience'"),
+        ("[[meter]]", OWN.format("m9", "1h") + "[[meter]]", "detector.rules.meter[0].id", "no meter is called 'm9'"),
+        ("[[meter]]", OWN.format("m1", "0s") + "[[meter]]", "detector.rules.meter[0].zero_after", "longer than 0"),
+        (
+            "[[meter]]",
+            OWN.format("m1", "1h") * 2 + "[[meter]]",
+            "detector.rules.meter[1].id",
+            "'m1' is taken by an earlier table",
+        ),
         ("[[meter]]", METER.format("m1") + "[[meter]]", "meter[1].id", "'m1' is taken by an earlier meter"),
         ("[[meter]]", P1.format("m1") + "[[meter]]", "meter[0].options.gas_meter", "'m1' is taken by another meter"),
         ("[[meter]]", P1.format("p1") + "[[meter]]", "meter[0].options.gas_meter", "'p1' is taken by another meter"),

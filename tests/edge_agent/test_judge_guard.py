@@ -26,6 +26,10 @@ class Moody:
             raise ZeroDivisionError(now_ms)
         return [EVENT]
 
+    def clock_set(self, by_ms: int) -> None:
+        if self.fails:
+            raise KeyError(by_ms)
+
 
 def test_failures_are_counted_and_end_by_themselves() -> None:
     moody = Moody()
@@ -33,19 +37,22 @@ def test_failures_are_counted_and_end_by_themselves() -> None:
     moody.fails = True
     judge.add([])
     assert judge.events(1) == []
+    judge.clock_set(1)
     moody.fails = False
     judge.add([])
     assert judge.events(1) == [EVENT]
-    assert judge.failures == {"add": 1, "events": 1}
+    assert judge.failures == {"add": 1, "events": 1, "clock_set": 1}
     assert judge.figures() == {
         "intervals_judged": 3.0,
         "skipped_no_number": 2.0,
         "judge_failed_add": 1.0,
         "judge_failed_events": 1.0,
+        "judge_failed_clock_set": 1.0,
     }
 
 
 def test_no_judge_finds_nothing() -> None:
     judge = NoJudge()
     judge.add([])
+    judge.clock_set(1)
     assert judge.events(1) == []

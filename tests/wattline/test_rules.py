@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from wattline.config import DurationMs
 from wattline.features import FeatureState
 from wattline.intervals import HOUR_MS, Floats, Intervals, concatenate, from_amounts
-from wattline.rules import Broken, Limits, Rule, RuleSettings, broken_rules, largest_rate, reason
+from wattline.rule_settings import RuleSettings
+from wattline.rules import Broken, Limits, Rule, broken_rules, reason
 
 STEP = HOUR_MS
 T0 = 1_700_006_400_000 // (24 * HOUR_MS) * 24 * HOUR_MS
@@ -138,23 +139,6 @@ def test_meters_are_judged_each_by_its_own_limits() -> None:
     rows = FeatureState(2).advance(both)
     broken = broken_rules(both, rows, Limits.of(["energy_kwh", "gas_kwh"]))
     assert both.meter[broken.row].tolist() == [0]
-
-
-@pytest.mark.parametrize(
-    ("name", "most"),
-    [
-        ("power_w", 1e7),
-        ("energy_import_kwh", 1e4),
-        ("energy_kwh", 1e4),
-        ("gas_m3", 650.0),
-        ("water_used_m3", 650.0),
-        ("gas_kwh", 1e4),
-        ("voltage_v", np.inf),
-        ("nonsense", np.inf),
-    ],
-)
-def test_what_no_connection_can_carry_is_known(name: str, most: float) -> None:
-    assert largest_rate(name) == most
 
 
 @pytest.mark.parametrize(
