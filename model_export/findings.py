@@ -44,15 +44,20 @@ class LabelFindings:
         return means | {"latency_us": round(self.latency_us, 1), "bytes": self.bytes, "buildings": buildings}
 
 
+def called(family: str) -> str:
+    """A family as it is spoken of."""
+    return f"the default detector, {family}," if family == DEFAULT_FAMILY else f"the detector {family}"
+
+
 def default_of(families: Sequence[str]) -> str:
-    """Which of some families is the default one: the product's, else the first."""
+    """Which of some families speaks for all: the product's default one, else the first."""
     return DEFAULT_FAMILY if DEFAULT_FAMILY in families else next(iter(families), "")
 
 
 def label_object(findings: Sequence[LabelFindings]) -> dict[str, Any]:
     """The figures of all families, those of the default one on top."""
     default = default_of([one.family for one in findings])
-    families = {one.family: {"default": one.family == default} | one.as_object() for one in findings}
+    families = {one.family: {"default": one.family == DEFAULT_FAMILY} | one.as_object() for one in findings}
     of_default = next(one for one in findings if one.family == default)
     means = {figure: rounded(of_default.mean(figure)) for figure in MEAN_FIGURES}
     return {"default_family": default} | means | {"families": families}
@@ -108,5 +113,5 @@ class RecallFindings:
 def recall_object(findings: Sequence[RecallFindings]) -> dict[str, Any]:
     """The figures of all families, the recalls of the default one on top."""
     default = default_of([one.family for one in findings])
-    families = {one.family: {"default": one.family == default} | one.as_object() for one in findings}
+    families = {one.family: {"default": one.family == DEFAULT_FAMILY} | one.as_object() for one in findings}
     return {"default_family": default, "recall": families[default].get("recall", {}), "families": families}

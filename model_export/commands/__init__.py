@@ -4,6 +4,7 @@ import typer
 
 from model_export.commands.evaluate import evaluate
 from model_export.commands.train import train
+from model_export.segments.command import segments
 
 app = typer.Typer(
     add_completion=False,
@@ -20,3 +21,4 @@ def models() -> None:
 
 app.command()(train)
 app.command()(evaluate)
+app.command()(segments)

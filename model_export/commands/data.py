@@ -10,7 +10,7 @@ from model_export.cleaning_report import CleaningReport
 from model_export.commands.terminal import say
 from model_export.dataset import MeterSeries
 from model_export.errors import DataError
-from model_export.sources.catalog import Options, open_dataset
+from model_export.sources.catalog import USUAL_INTERVAL_MS, Options, open_dataset
 from model_export.sources.simulated import Spec
 from model_export.sources.tables import Names
 
@@ -152,6 +152,8 @@ def _path(wanted: Wanted) -> Path | None:
                 f"--data {wanted.data}: which kind of data is that? say --dataset lead, london, csv or archive"
             )
         return None
+    if wanted.dataset not in USUAL_INTERVAL_MS:
+        raise DataError(f"--dataset {wanted.dataset}: there are {', '.join(USUAL_INTERVAL_MS)}")
     if wanted.data is None and wanted.dataset in _CORPUS:
         return Path(os.environ.get("WATTLINE_CORPUS", "../shared/data")) / _CORPUS[wanted.dataset]
     if wanted.data is None:

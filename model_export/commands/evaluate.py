@@ -66,8 +66,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument per option
     family: Annotated[str, typer.Option(help="Which to train: all, or one of them.", metavar="NAME")] = "all",
     interval: Annotated[
         str,
-        typer.Option(help="Length of the judged intervals: 1m, 30m, 1h. A model file has its own.", metavar="LENGTH"),
-    ] = "1h",
+        typer.Option(
+            help="Length of the judged intervals; 1h for lead, else 30m. A file has its own.", metavar="LENGTH"
+        ),
+    ] = "",
     train_days: Annotated[
         int, typer.Option(min=2, help="Labelled meters: days at the beginning that are learned from.", metavar="D")
     ] = 90,
@@ -114,17 +116,13 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument per option
     """
     from model_export.commands.data import MOST_METERS, Wanted
     from model_export.commands.results import print_judgement
-    from model_export.label_trial import Scheme
 
     with readable_errors():
-        if per_building and leave_one_out:
-            raise DataError("--per-building and --leave-one-out: only one of them")
-        scheme = Scheme.PER_BUILDING if per_building else Scheme.LEAVE_ONE_OUT if leave_one_out else Scheme.TOGETHER
-        asked = _Asked(model, family, train_days, scheme, alarms, seed)
+        asked = _Asked(model, family, train_days, _scheme(per_building, leave_one_out), alarms, seed)
+        length_ms = interval_ms_of(interval or ("1h" if dataset == "lead" else "30m"))
         days = days or (DAYS if model is None else DAYS_FOR_A_FILE)
-        interval_ms = interval_ms_of(interval or ("1h" if dataset == "lead" else "30m"))
         most = MOST_METERS if dataset == "lead" else MOST_WITH_FAULTS
-        wanted = Wanted(dataset, data, interval_ms, homes, days, seed, value_column, quantity, labels, most=most)
+        wanted = Wanted(dataset, data, length_ms, homes, days, seed, value_column, quantity, labels, most=most)
         if report is not None:
             check_writable(report)
         source, judgement = _judged(asked, wanted)
@@ -135,6 +133,12 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument per option
     print_judgement(source, settings, judgement, as_json=as_json)
     if report is not None:
         say(f"report: {report}")
+
+
+def _scheme(per_building: bool, leave_one_out: bool) -> str:  # noqa: FBT001 - two flags of the command
+    if per_building and leave_one_out:
+        raise DataError("--per-building and --leave-one-out: only one of them")
+    return "per-building" if per_building else "leave-one-out" if leave_one_out else "together"
 
 
 def _judged(asked: _Asked, wanted: "Wanted") -> "tuple[Opened, Judgement]":
@@ -157,6 +161,8 @@ def _judged(asked: _Asked, wanted: "Wanted") -> "tuple[Opened, Judgement]":
         source = opened(wanted, step("reading", wanted.homes), LEAST_DAYS)
         if source.labelled:
             return source, judge_labelled(source, train, asked.train_days, Scheme(asked.scheme), step)
+        if wanted.dataset == "lead":
+            say("these buildings have no labels: faults are put into them")
         ready = asked.model is not None
         return source, judge_injected(source, train, asked.alarms, asked.seed, step, ready=ready)
 

@@ -19,7 +19,7 @@ _COLUMNS: Final = {
     "average_precision": ("AP", 3),
     "event_recall": ("events found", 2),
     "event_precision": ("alarms true", 2),
-    "false_alarms_per_meter_week": ("false/week", 2),
+    "false_alarms_per_meter_week": ("false/wk", 2),
     "latency_us": ("us", 1),
     "bytes": ("bytes", 0),
 }
@@ -45,7 +45,7 @@ def print_judgement(source: Opened, settings: Mapping[str, object], judgement: "
     for name, family in families.items():
         if "error" in family:
             console.print(f"{name}: {family['error']}", markup=False, highlight=False)
-    if families:
+    if any(family["default"] for family in families.values()):
         console.print("* the default family", markup=False, highlight=False)
     console.print(judgement.pages.verdict(), markup=False, highlight=False)
 
@@ -76,7 +76,7 @@ def _buildings(families: Mapping[str, Mapping[str, Any]], figure: str, title: st
 def _recalls(families: Mapping[str, Mapping[str, Any]]) -> Table:
     usable = _usable(families)
     kinds = list(usable[0][1]["recall"])
-    titles = [*(kind.replace("_", "-") for kind in kinds), "false/week", "us", "bytes"]
+    titles = [*(kind.replace("_", "-") for kind in kinds), "false/wk", "us", "bytes"]
     table = _table("share of the faults found, false alarms per meter and week", titles)
     for name, family in usable:
         shares = [_number(family["recall"][kind]["model"], 2) for kind in kinds]

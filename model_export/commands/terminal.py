@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -38,9 +38,15 @@ def readable_errors() -> Iterator[None]:
     """What a person can put right ends as one line and exit status 2."""
     try:
         yield
-    except (ModelExportError, OSError) as error:
-        typer.echo(typer.style(f"error: {' '.join(str(error).split())}", fg="red"), err=True)
-        raise typer.Exit(2) from None
+    except ModelExportError as error:
+        _complain(str(error))
+    except OSError as error:
+        _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _complain(problem: str) -> NoReturn:
+    typer.echo(typer.style(f"error: {' '.join(problem.split())}", fg="red"), err=True)
+    raise typer.Exit(2) from None
 
 
 def say(line: str) -> None:

@@ -34,8 +34,9 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
     homes: HomesOption = None,
     days: Annotated[int, typer.Option(min=2, help="Days of each simulated meter.", metavar="D")] = 21,
     interval: Annotated[
-        str, typer.Option(help="Length of the judged intervals: 1m, 30m, 1h.", metavar="LENGTH")
-    ] = "1m",
+        str,
+        typer.Option(help="Length of the judged intervals: 1m, 30m, 1h; else the data's usual one.", metavar="LENGTH"),
+    ] = "",
     seed: SeedOption = 1,
     alarms: Annotated[
         float | None,

@@ -8,7 +8,7 @@ import numpy as np
 from model_export.alarm_matching import Events
 from model_export.fault_examples import FaultExample
 from model_export.fault_trial import FamilyRecall
-from model_export.findings import RecallFindings, default_of
+from model_export.findings import DEFAULT_FAMILY, RecallFindings, called, default_of
 from model_export.report.charts import recall_bars
 from model_export.report.page import NOTHING, Row, heading, number, paragraph, percent, picture, pictures, table
 from model_export.report.timelines import Line, zoomed
@@ -17,8 +17,8 @@ from model_export.report.words import moment, span
 SIZES = (
     "spike: one interval at 3 to 10 times the meter's highest rate. stuck: the last value for 6 to 24 hours. "
     "drop out: 2 to 24 hours missing. drift: an error growing to 30 to 60 % of the value, up or down, over two weeks. "
-    "night load: 30 to 100 % of the meter's mean more from 23 h to 5 h, for 3 to 7 nights. Each meter has one of a kind "
-    "every six weeks."
+    "night load: 30 to 100 % of the meter's mean more from 23 h to 5 h, for 3 to 7 nights. Each meter has one of a "
+    "kind every six weeks."
 )
 
 
@@ -50,11 +50,11 @@ class FaultPages:
         """The result in a sentence or two."""
         best = self.default
         if best.recall is None:
-            return f"The default detector, {best.family}, could not be trained: {best.error}."
+            return f"No result: {called(best.family)} could not be trained ({best.error})."
         shares = ", ".join(f"{_words(kind)} {percent(one.both)}" for kind, one in best.recall.kinds)
         return (
             f"With its threshold at {self.alarms_per_week:g} false alarm{'s' * (self.alarms_per_week != 1)} per meter "
-            f"and week, the default detector, {best.family}, finds together with the rules: {shares}."
+            f"and week, {called(best.family)} finds together with the rules: {shares}."
         )
 
     def summary(self) -> Iterator[str]:
@@ -110,8 +110,8 @@ def _recall_table(findings: Sequence[RecallFindings], default: str) -> str:
         mean = percent(float(np.mean(shares)))
         cells = (one.family, *map(percent, shares), mean, number(one.recall.false_alarms[0], 2),
                  number(one.latency_us, 1), number(one.bytes / 1000, 0))  # fmt: skip
-        chosen = one.family == default
-        rows.append(Row(cells, "chosen" if chosen else "", "default" if chosen else ""))
+        badge = "default" if one.family == DEFAULT_FAMILY else ""
+        rows.append(Row(cells, "chosen" if one.family == default else "", badge))
     return table(head, rows)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from model_export.alarm_matching import Bools, Events, JudgedRows, Match, labelled_events, match
 from model_export.evaluation import MeterVerdict
-from model_export.findings import LabelFindings, default_of
+from model_export.findings import DEFAULT_FAMILY, LabelFindings, called, default_of
 from model_export.label_trial import FamilyVerdicts
 from model_export.report.charts import precision_recall_chart, roc_chart, score_histogram, trade_off_chart
 from model_export.report.page import (
@@ -63,12 +63,13 @@ class LabelPages:
         """The result in a sentence or two."""
         best = self.findings[self.default]
         if best.error:
-            return f"The default detector, {best.family}, could not be trained: {best.error}."
+            return f"No result: {called(best.family)} could not be trained ({best.error})."
         found, events = sum(m.events_found for m in best.meters), sum(m.events for m in best.meters)
         rate = best.mean("false_alarms_per_meter_week") or 0.0
         return (
-            f"On {len(best.meters)} meters the default detector, {best.family}, ranks intervals with a mean ROC-AUC of "
-            f"{number(best.mean('roc_auc'))} and a mean average precision of {number(best.mean('average_precision'))}. "
+            f"On {len(best.meters)} labelled meter{'s' * (len(best.meters) > 1)} {called(best.family)} ranks intervals "
+            f"with a mean ROC-AUC of {number(best.mean('roc_auc'))} and a mean average precision of "
+            f"{number(best.mean('average_precision'))}. "
             f"At its threshold it finds {found} of {events} labelled events, with {_often(rate)}."
         )
 
@@ -114,7 +115,8 @@ def _families_table(findings: Sequence[LabelFindings], default: int) -> str:
             number(one.latency_us, 1),
             number(one.bytes / 1000, 0),
         )
-        rows.append(Row(cells, "chosen" if i == default else "", "default" if i == default else ""))
+        badge = "default" if one.family == DEFAULT_FAMILY else ""
+        rows.append(Row(cells, "chosen" if i == default else "", badge))
     return table(head, rows)
 
 
