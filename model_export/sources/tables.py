@@ -21,7 +21,7 @@ from model_export.sources.reading import Labelling, Ledger, nothing_left, read_s
 from wattline.errors import DecodeError
 from wattline.quantities import quantity
 
-__all__ = ["EVERY_COLUMN", "Layout", "find_layout", "table_files", "table_rows", "table_series", "tables"]
+__all__ = ["EVERY_COLUMN", "Layout", "Names", "find_layout", "table_files", "table_rows", "table_series", "tables"]
 
 EVERY_COLUMN: Final = "*"
 """As the column of values: each column but that of times is a meter of its own."""

@@ -53,9 +53,68 @@ def test_the_columns_name_says_what_the_values_are(
     assert series.intervals.mean.tolist() == pytest.approx(mean)
 
 
-def test_a_column_can_be_named_with_its_quantity() -> None:
-    assert find_layout(["date", "x", "y"], Names("y", "power_w"), "f").value == "y"
-    assert find_layout(["building_id", "timestamp", "meter_reading"], Names(), "f").quantity == "energy_kwh"
+def test_a_column_for_each_meter_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "homes.csv"
+    file.write_text(
+        ",a,b\n2026-01-01 01:00:00+01:00,1,10\n2026-01-01 02:00:00+01:00,2,\n2026-01-01 03:00:00+01:00,3,30\n"
+    )
+    one, two = table_series([file], 3_600_000, "*", "power_w")
+    assert (one.name, one.intervals.mean.tolist()) == ("a", [1.0, 2.0, 3.0])
+    assert (two.name, two.intervals.mean.tolist()) == ("b", [10.0, 30.0])
+    assert one.intervals.start_ms[0] == 1_767_225_600_000
+
+
+def test_temperature_and_occupancy_of_a_table_stand_beside_its_series(tmp_path: Path) -> None:
+    file = tmp_path / "site.csv"
+    rows = ["2026-01-01 00:00,100,5.0,2", "2026-01-01 00:30,200,7.0,", "2026-01-01 01:00,300,,"]
+    file.write_text("\n".join(["time,power_w,temperature_c,occupancy", *rows]))
+    [series] = table_series([file], 3_600_000)
+    assert series.intervals.mean.tolist() == [150.0, 300.0]
+    assert series.temperature_c is not None
+    assert series.occupancy is not None
+    assert series.temperature_c.tolist() == pytest.approx([6.0, np.nan], nan_ok=True)
+    assert series.occupancy.tolist() == pytest.approx([2.0, np.nan], nan_ok=True)
+
+
+def test_files_of_several_quantities_are_read_one_after_the_other(tmp_path: Path) -> None:
+    for name, column in (("a", "power_w"), ("b", "energy_kwh"), ("c", "power_w")):
+        lines = [f"2026-01-01T0{hour}:00:00Z,{hour}" for hour in range(5)]
+        (tmp_path / f"{name}.csv").write_text("\n".join([f"time,{column}", *lines]))
+    assert [one.name for one in table_series(table_files(tmp_path), 3_600_000)] == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "names", "expected"),
+    [
+        (["date", "x", "y"], Names("y", "power_w"), ("date", "y", "power_w", "")),
+        (["date", "x"], Names(quantity="power_w"), ("date", "x", "power_w", "")),
+        (
+            ["building_id", "timestamp", "meter_reading"],
+            Names(),
+            ("timestamp", "meter_reading", "energy_kwh", "building_id"),
+        ),
+        (["when", "who", "gas_m3"], Names(time="when", meter="who"), ("when", "gas_m3", "gas_m3", "who")),
+        ([" Time ", "Power_W"], Names(), (" Time ", "Power_W", "power_w", "")),
+    ],
+)
+def test_columns_are_found_or_named(columns: list[str], names: Names, expected: tuple[str, ...]) -> None:
+    layout = find_layout(columns, names, "f")
+    assert (layout.time, layout.value, layout.quantity, layout.meter) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (Names("z"), "f: no column z among time, x, y"),
+        (Names("x"), "name it and its quantity"),
+        (Names("x", "colour"), "f: colour is no quantity"),
+        (Names("*"), "does not tell its quantity"),
+        (Names(quantity="power_w"), "no column of values"),
+    ],
+)
+def test_names_that_do_not_fit_are_refused(names: Names, problem: str) -> None:
+    with pytest.raises(DataError, match=problem):
+        find_layout(["time", "x", "y"], names, "f")
 
 
 @pytest.mark.parametrize(
