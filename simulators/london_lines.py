@@ -34,7 +34,7 @@ def _block(head: Bytes, home: Home) -> Bytes:
     lines[:, time_end:] = values[home.wh]
     for row in np.flatnonzero(home.odd_s).tolist():
         lines[row, len(head) : time_end] = _texts(_moments(home.slot[row : row + 1], home.odd_s[row : row + 1]))
-    return lines[lines != 0]
+    return np.asarray(lines[lines != 0])
 
 
 @lru_cache(maxsize=1)

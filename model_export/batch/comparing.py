@@ -13,6 +13,7 @@ from model_export.batch.rules import FEATURES
 _SUMS_TOLERANCE: Final = 1e-9
 _COEFFICIENTS_TOLERANCE: Final = 1e-6
 _INERTIA_TOLERANCE: Final = 0.05
+"""Which clusters are found depends on where the search begins, and the engines begin at different places."""
 _KEYS: Final = ("home", "day")
 
 

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from model_export.batch.reading import Flags, Floats, Integers
 from model_export.batch.results import ForecastFit
@@ -47,8 +48,10 @@ def forecast_days(days: pl.DataFrame) -> tuple[ForecastFit | None, pl.DataFrame]
     learn, judge = known & (target < split), known & (target >= split)
     if learn.sum() < FEWEST_ROWS or not judge.any():
         return None, _table(whole, rows, np.full(len(rows.at), np.nan)).clear()
-    weights = _least_squares(rows, learn)
-    forecast = np.concatenate([chunk @ weights for _, chunk in _designs(rows)])
+    # Its threads wait for each other by spinning: on a busy machine several are slower than one, up to a hundred times.
+    with threadpool_limits(1, user_api="blas"):
+        weights = _least_squares(rows, learn)
+        forecast = np.concatenate([chunk @ weights for _, chunk in _designs(rows)])
     error = np.abs(forecast - rows.actual)[judge]
     naive = np.abs(rows.kwh[rows.at - (LAGS - 1)] - rows.actual)[judge]
     fit = ForecastFit(

@@ -18,6 +18,7 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 PIECE_ROWS: Final = 500_000
 _NO_TIME: Final = -1
+_BEYOND: Final = "beyond the last column"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,10 @@ def read_pieces(survey: Survey, homes: dict[str, int]) -> Iterator[Piece]:
     """
     lines = pl.scan_csv(
         list(survey.files),
-        schema=dict.fromkeys(survey.columns, pl.String),
-        quote_char=None,
+        schema=dict.fromkeys((*survey.columns, _BEYOND), pl.String),
+        missing_columns="insert",
         truncate_ragged_lines=True,
+        quote_char=None,
         encoding="utf8-lossy",
         glob=False,
     )
@@ -62,6 +64,7 @@ def read_pieces(survey: Survey, homes: dict[str, int]) -> Iterator[Piece]:
         t_ms=moment.cast(pl.Int64).fill_null(_NO_TIME),
         kwh=text.cast(pl.Float64, strict=False).fill_null(np.nan),
         text=text,
+        beyond=pl.col(_BEYOND).is_not_null(),
     )
     try:
         for frame in columns.collect_batches(chunk_size=PIECE_ROWS, maintain_order=True):
@@ -75,7 +78,7 @@ def _piece(frame: pl.DataFrame, homes: dict[str, int]) -> Piece:
     no_number = np.isnan(kwh)
     kinds = {
         "null": no_number & _silent(frame["text"], no_number),
-        "unreadable": no_number | (home < 0) | (t_ms < FIRST_MS) | (t_ms >= END_MS),
+        "unreadable": no_number | frame["beyond"].to_numpy() | (home < 0) | (t_ms < FIRST_MS) | (t_ms >= END_MS),
         "off_grid": t_ms % HALF_HOUR_MS != 0,
         "negative": kwh < 0,
         "impossible": kwh > MOST_KWH,

@@ -17,7 +17,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         rows: All.
         null: Without a value.
-        unreadable: Without a home or a possible time, or with a value that is no number.
+        unreadable: Without a home or a possible time, with a value that is no number, or with more columns than the
+            header has (as 0,25 makes).
         off_grid: Not at a full or a half hour.
         negative: Below 0.
         impossible: More than `MOST_KWH`.

@@ -9,8 +9,8 @@ DAY_SLOTS: Final = 48
 FIRST_MS: Final = 946_684_800_000
 """2000-01-01; a time before it, or after 2099, is a broken clock."""
 END_MS: Final = 4_102_444_800_000
-MOST_KWH: Final = 34.5
-"""In half an hour: what three phases of 100 A at 230 V carry, the largest connection of a home."""
+MOST_KWH: Final = 50.0
+"""In half an hour: 100 kW, more than a house connection carries."""
 NO_VALUES: Final = ("", "null", "nan")
 """Texts, in lower case, that say that there is no value."""
 PARTS: Final = ("night_kwh", "morning_kwh", "afternoon_kwh", "evening_kwh")
