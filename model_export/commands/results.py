@@ -28,10 +28,10 @@ _COLUMNS: Final = {
 def print_judgement(source: Opened, settings: Mapping[str, object], judgement: "Judgement", *, as_json: bool) -> None:
     """Print the result of a trial, as tables or as one JSON object."""
     figures: dict[str, Any] = {"dataset": source.name, **settings, **judgement.figures, **source.counts()}
+    tell(source)
     if as_json:
         typer.echo(json.dumps(figures))
         return
-    tell(source)
     console = Console()
     families: Mapping[str, Mapping[str, Any]] = figures.get("families", {})
     if not families:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from model_export.alarm_matching import Bools, Events
 from model_export.report.drawing import ALARM, COLOURS, INK, LABEL, sheet
+from model_export.report.ticks import ticks
 from wattline.intervals import Floats, Integers
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def overview(line: Line, events: Events) -> str:
         found = line.start_ms[line.found]
         axes.plot(_times(found), np.full(len(found), 1.06 * top), "|", color=ALARM, markersize=7)
         axes.set_ylim(min(0.0, float(line.rate.min())), 1.12 * top)
-        _dates(axes)
+        _dates(axes, line.start_ms)
     return drawn.uri
 
 
@@ -93,10 +94,8 @@ def zoomed(line: Line, events: Events, threshold: float) -> str:
         axes[1].set_ylim(0, 6.2)
         axes[1].yaxis.set_major_locator(NullLocator())
         axes[1].set_ylabel("score")
-        begin, end = _times(line.start_ms[[0, -1]])
         for one in axes:
-            one.set_xlim(begin, end)
-        _dates(axes[1])
+            _dates(one, line.start_ms)
     return drawn.uri
 
 
@@ -118,13 +117,8 @@ def _times(start_ms: Integers) -> Floats:
     return days
 
 
-def _dates(axes: "Axes") -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator(minticks=3, maxticks=5)  # type: ignore[no-untyped-call]  # matplotlib's dates have no types
-    formats = ["%Y", "%b", "%d %b", "%d %b %H:%M", "%H:%M", "%S"]
-    axes.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(  # type: ignore[no-untyped-call]
-        locator, formats=formats, zero_formats=formats, show_offset=False
-    )
-    axes.xaxis.set_major_formatter(formatter)
+def _dates(axes: "Axes", start_ms: Integers) -> None:
+    """The time axis, from the first to the last of some intervals."""
+    marks = ticks(int(start_ms[0]), int(start_ms[-1]))
+    axes.set_xlim(*_times(start_ms[[0, -1]]))
+    axes.set_xticks([t_ms / _DAY_MS for t_ms, _ in marks], [words for _, words in marks])

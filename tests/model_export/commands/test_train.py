@@ -1,4 +1,4 @@
-"""`wattline models` as a person calls it."""
+"""`wattline models train` as a person calls it, and the models that it made."""
 
 import json
 import shlex
@@ -8,20 +8,16 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from typer.testing import CliRunner
 
 from edge_agent.detectors.onnx import FACTORY_MODELS
-from model_export.commands import app
 from model_export.dataset import feature_table
 from model_export.export import read_model, score_rows
+from model_export.families import FAMILIES
 from model_export.sources.simulated import Spec, simulated_series
+from tests.model_export.buildings import labelled_building, write_building
+from tests.model_export.commands.run import run
 
-SMALL = ["--homes", "6", "--days", "12", "--interval", "30m"]
-
-
-def run(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, list(arguments))
-    return result.exit_code, result.stdout, result.stderr
+SMALL = ["--family", "kmeans", "--homes", "6", "--days", "12", "--interval", "30m"]
 
 
 def test_train_writes_a_model_that_evaluate_judges(tmp_path: Path) -> None:
@@ -52,26 +48,53 @@ def test_the_build_time_can_be_fixed_so_that_files_repeat(tmp_path: Path, monkey
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
+def test_the_recorded_command_makes_the_model_again(tmp_path: Path) -> None:
+    data = write_building(tmp_path / "two words", labelled_building(1)).parent
+    first, again = tmp_path / "first.onnx", tmp_path / "again.onnx"
+    options = ["--family", "kmeans", "--dataset", "lead", "--data", str(data), "--alarms", "0.5", "--seed", "9"]
+    assert run("train", *options, "--out", str(first))[0] == 0
+    facts = read_model(first)[1]
+    assert "--days" not in facts["command"]
+    assert run(*shlex.split(facts["command"])[2:], "--out", str(again))[0] == 0
+    assert read_model(again)[1]["weights_sha256"] == facts["weights_sha256"]
+    assert read_model(again)[1]["command"] == facts["command"]
+
+
+def test_what_cleaning_left_out_is_told(tmp_path: Path) -> None:
+    data = write_building(tmp_path / "data", labelled_building(1)).parent
+    write_building(data, labelled_building(2, days=16))
+    code, printed, told = run("train", "--family", "kmeans", "--dataset", "lead", "--data", str(data), "--json",
+                              "--out", str(tmp_path / "m.onnx"))  # fmt: skip
+    assert code == 0
+    assert "left out 2: 16" in told
+    figures = json.loads(printed)
+    assert list(figures["excluded"]) == ["2"]
+    assert figures["cleaning"]["rows"] == 76 * 24
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["train", "--family", "oracle"], "there are gmm"),
-        (["train", "--interval", "soon"], "--interval"),
-        (["train", "--interval", "7m"], "whole part of a day"),
-        (["train", "--dataset", "csv"], "--data"),
-        (["train", "--dataset", "csv", "--data", "."], "holds no"),
-        (["train", "--homes", "2", "--days", "2", "--interval", "1h"], "too few"),
-        (["evaluate", "none.onnx"], "No such file"),
+        (["--family", "oracle"], f"there are {', '.join(FAMILIES)}"),
+        (["--interval", "soon"], "--interval"),
+        (["--interval", "7m"], "whole part of a day"),
+        (["--dataset", "csv"], "--data"),
+        (["--dataset", "csv", "--data", "."], "holds no"),
+        (["--dataset", "london", "--data", "nowhere"], "no such file or folder"),
+        (["--dataset", "weather"], "there are simulated, london, lead, csv, archive"),
+        (["--data", "."], "say --dataset"),
+        (["--homes", "2", "--days", "2", "--interval", "1h"], "too few"),
+        (["--out", "/dev/null/model.onnx", *SMALL], "/dev/null"),
     ],
 )
 def test_a_mistake_is_one_readable_line_and_status_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], problem: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, _, complaint = run(*arguments)
-    assert code == 2
+    code, printed, complaint = run("train", *arguments)
+    assert (code, printed) == (2, "")
     assert problem in complaint
-    assert "Traceback" not in complaint
+    assert complaint.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 

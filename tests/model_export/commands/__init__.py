@@ -1,0 +1,1 @@
+"""What `wattline models` promises."""
