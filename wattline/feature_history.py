@@ -135,7 +135,7 @@ class SlotHistory:
         """
         covered = np.clip(length_ms // HALF_HOUR_MS, 1, PER_DAY)
         count = self._place[_Place.COUNT, meter] + 1
-        value = np.clip(rate, -_MOST, _MOST)
+        value = np.minimum(np.maximum(rate, -_MOST), _MOST)
         before = self._tables[:, meter, half_hour % _RING].astype(np.float64)
         mean, strayed = np.where(np.isnan(before[:2]), 0.0, before[:2])
         entry = np.stack((
@@ -188,12 +188,18 @@ class SlotHistory:
         hours, before = hours.astype(np.float64), before.astype(np.float64)
         weekly = mean[:, 6::7]
         same_kind = weekend(days) == weekend(half_hour)[:, None]
+        several = np.full((4, *mean.shape), np.nan)
+        several[0, :, :WEEKS] = weekly
+        several[1, :, :_KIND_DAYS] = np.where(same_kind, mean, np.nan)[:, :_KIND_DAYS]
+        several[2, :, :7] = mean[:, :7]
+        several[3] = deviation
+        week, kind, day, wobble = _median(several)
         return Expected(
-            week=_median(weekly),
-            kind=_median(np.where(same_kind, mean, np.nan)[:, :_KIND_DAYS]),
-            day=_median(mean[:, :7]),
+            week=week,
+            kind=kind,
+            day=day,
             yesterday=mean[:, 0],
-            wobble=_median(deviation),
+            wobble=wobble,
             week_low=np.fmin.reduce(low[:, 6::7], axis=1),
             week_high=np.fmax.reduce(high[:, 6::7], axis=1),
             month_low=np.fmin.reduce(low, axis=1),
@@ -210,12 +216,12 @@ def weekend(half_hour: Integers) -> npt.NDArray[np.bool_]:
 
 
 def _median(values: Floats) -> Floats:
-    """Median of each row without its NaN; NaN where nothing else is there."""
-    ordered = np.sort(values, axis=1)
-    known = (~np.isnan(values)).sum(axis=1)
-    rows = np.arange(len(values))
-    low, high = ordered[rows, np.maximum(known - 1, 0) // 2], ordered[rows, np.minimum(known // 2, values.shape[1] - 1)]
-    return np.asarray((low + high) / 2)
+    """Median over the last axis without its NaN; NaN where nothing else is there."""
+    ordered = np.sort(values, axis=-1)
+    known = (~np.isnan(values)).sum(axis=-1)[..., None]
+    low = np.take_along_axis(ordered, np.maximum(known - 1, 0) // 2, axis=-1)
+    high = np.take_along_axis(ordered, np.minimum(known // 2, values.shape[-1] - 1), axis=-1)
+    return np.asarray(((low + high) / 2)[..., 0])
 
 
 def _third_highest(values: Floats) -> Floats:

@@ -22,6 +22,7 @@ _SETTLED: Final = 24
 """Intervals after which the recent peak is trusted enough to limit others."""
 _MOST_SHIFT: Final = 8.0
 _ENVELOPE: Final = slice(Expected._fields.index("week_low"), Expected._fields.index("month_high") + 1)
+_SPANS_MS: Final = np.array([[1], [3], [8], [24], [7 * 24], [3 * 7 * 24]], np.float64) * HOUR_MS
 
 
 class Memory(NamedTuple):
@@ -92,46 +93,44 @@ def advanced(memory: Memory, now: Intervals, square: Floats, versus: Floats, odd
     """Every running statistic, one interval later."""
     first, x = memory.seen == 0, now.mean
     elapsed, paced = _elapsed_ms(memory, now), pace_ms(memory, now)
-    limited, scale = tamed(x, memory), np.sqrt(square)
-    week = _gain(paced, _WEEK_MS, memory)
-    shift, strange = np.clip(versus, -_MOST_SHIFT, _MOST_SHIFT), np.clip(odd, -_MOST_SHIFT, _MOST_SHIFT)
-    step = np.where(first, 0.0, np.abs(limited - tamed(memory.last, memory)))
+    scale = np.sqrt(square)
+    limited, last, extreme = tamed(np.stack((x, memory.last, extreme_of(now))), memory)
+    hour, hours_3, _, day, week, weeks_3 = gains = _gain(paced, _SPANS_MS, memory)
+    shift, strange = np.minimum(np.maximum(np.stack((versus, odd)), -_MOST_SHIFT), _MOST_SHIFT)
+    step = np.where(first, 0.0, np.abs(limited - last))
     still = (now.high - now.low <= SAME * scale) & ~first
     flat = still & (np.abs(x - memory.last) <= SAME * scale)
     zero = still & (np.abs(x) <= SAME * scale)
+    shifts = np.stack(memory[_SHIFTS])
+    shifts += gains[:4] * (shift - shifts)
     return memory._replace(
         seen=memory.seen + 1.0,
         first_ms=np.where(first, now.start_ms, memory.first_ms),
         last_ms=now.start_ms.astype(np.float64),
         last=x,
-        centre=memory.centre + _gain(paced, 3 * _WEEK_MS, memory) * (limited - memory.centre),
+        centre=memory.centre + weeks_3 * (limited - memory.centre),
         square=square,
-        peak=np.maximum(tamed(extreme_of(now), memory), memory.peak * (1.0 - 0.25 * week)),
-        shift_1h=_towards(memory.shift_1h, shift, paced, 1, memory),
-        shift_3h=_towards(memory.shift_3h, shift, paced, 3, memory),
-        shift_8h=_towards(memory.shift_8h, shift, paced, 8, memory),
-        shift_24h=_towards(memory.shift_24h, shift, paced, 24, memory),
-        odd_3h=_towards(memory.odd_3h, strange, paced, 3, memory),
-        odd_24h=_towards(memory.odd_24h, strange, paced, 24, memory),
-        beyond_3h=_towards(memory.beyond_3h, beyond, paced, 3, memory),
+        peak=np.maximum(extreme, memory.peak * (1.0 - 0.25 * week)),
+        **dict(zip(Memory._fields[_SHIFTS], shifts, strict=True)),
+        odd_3h=memory.odd_3h + hours_3 * (strange - memory.odd_3h),
+        odd_24h=memory.odd_24h + day * (strange - memory.odd_24h),
+        beyond_3h=memory.beyond_3h + hours_3 * (beyond - memory.beyond_3h),
         wobble=memory.wobble + week * (np.abs(shift) - memory.wobble),
-        step_hour=_towards(memory.step_hour, step, paced, 1, memory),
+        step_hour=memory.step_hour + hour * (step - memory.step_hour),
         step_usual=memory.step_usual + week * (step - memory.step_usual),
         flat_ms=np.where(flat, memory.flat_ms + elapsed, 0.0),
         flat_usual_ms=_longest(memory.flat_usual_ms, memory.flat_ms, flat, now, week),
         zero_ms=np.where(zero, memory.zero_ms + elapsed, 0.0),
         zero_usual_ms=_longest(memory.zero_usual_ms, memory.zero_ms, zero, now, week),
-        gap_usual_ms=_towards(memory.gap_usual_ms, _short_gap_ms(memory, now), paced, 24, memory),
+        gap_usual_ms=memory.gap_usual_ms + day * (_short_gap_ms(memory, now) - memory.gap_usual_ms),
     )
-
-
-def _towards(mean: Floats, value: Floats, paced_ms: Floats, hours: int, memory: Memory) -> Floats:
-    """A running mean over some hours, with one more value."""
-    return mean + _gain(paced_ms, hours * HOUR_MS, memory) * (value - mean)
 
 
 def _short_gap_ms(memory: Memory, now: Intervals) -> Floats:
     return np.where(memory.seen == 0, 0.0, np.minimum(gap_before_ms(memory, now), HOUR_MS))
+
+
+_SHIFTS: Final = slice(Memory._fields.index("shift_1h"), Memory._fields.index("shift_24h") + 1)
 
 
 class Surroundings(NamedTuple):
@@ -192,7 +191,7 @@ class Sizes(NamedTuple):
 def tamed(x: Floats, memory: Memory) -> Floats:
     """One wild interval must not move the scale far: bounded influence."""
     limit = np.where((memory.seen >= _SETTLED) & (memory.peak > 0), _MOST_GROWTH * memory.peak, np.inf)
-    return np.clip(x, -limit, limit)
+    return np.minimum(np.maximum(x, -limit), limit)
 
 
 def extreme_of(now: Intervals) -> Floats:
@@ -200,7 +199,7 @@ def extreme_of(now: Intervals) -> Floats:
     return np.maximum(np.abs(now.high), np.abs(now.low))
 
 
-def _gain(paced_ms: Floats, span_ms: int, memory: Memory) -> Floats:
+def _gain(paced_ms: Floats, span_ms: Floats | int, memory: Memory) -> Floats:
     """The weight of a new value in a running mean over about `span_ms`."""
     return np.maximum(paced_ms / (span_ms + paced_ms), 1.0 / (memory.seen + 1.0))
 

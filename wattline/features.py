@@ -362,7 +362,7 @@ def _features(memory: Memory, expected: Expected, now: Intervals, local_ms: Inte
         _HOUR_COS[minute],
         weekend(local_ms // HALF_HOUR_MS),
     ))  # fmt: skip
-    return after, np.clip(columns, -BOUND, BOUND), np.minimum(np.abs(versus), BOUND)
+    return after, np.minimum(np.maximum(columns, -BOUND), BOUND), np.minimum(np.abs(versus), BOUND)
 
 
 def _observed(memory: Memory, after: Memory, now: Intervals) -> Observed:
