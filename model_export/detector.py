@@ -132,7 +132,8 @@ class FittedDetector:
             ParityError: The graph scores or decides otherwise.
         """
         graph = build_graph(self.scorer, self.curve, self.threshold)
-        raw = self.raw(self.reference)
+        with threadpool_limits(1):
+            raw = self.raw(self.reference)
         expected = Scored(self.curve(raw), raw >= self.cut)
         exported = score_rows(graph.SerializeToString(), self.reference)
         error = check_parity(exported, expected)
@@ -184,7 +185,7 @@ def fit_detectors(
         learned = {name: _learn(table, _family(name), parts, wishes.seed, tick) for name in _single(families, wishes)}
         if ENSEMBLE in families:
             learned[ENSEMBLE] = _together([learned[name] for name in members_of(wishes)])
-    return {name: _calibrated(table, learned[name], wishes) for name in families}
+        return {name: _calibrated(table, learned[name], wishes) for name in families}
 
 
 def training_steps(table: FeatureTable, wishes: Wishes, families: Sequence[str]) -> int:
@@ -265,7 +266,7 @@ def _calibrated(table: FeatureTable, learned: _Learned, wishes: Wishes) -> Fitte
     curve = tail_curve(raw)
     meter, start_ms = table.meter[rows], table.start_ms[rows]
     weeks = len(rows) * table.interval_ms / (7 * 86_400_000)
-    reference = _reference_rows(table.matrix[rows], raw, wishes.seed)
+    reference = table.matrix[rows[chosen_rows(raw, wishes.seed)]]
     cut = learned.scorer.rule
     if wishes.alarms_per_week is not None or cut is None:
         cut = raw_threshold(raw, meter, start_ms, (wishes.alarms_per_week or DEFAULT_ALARMS_PER_WEEK) * weeks)
@@ -284,8 +285,13 @@ def _calibrated(table: FeatureTable, learned: _Learned, wishes: Wishes) -> Fitte
     return FittedDetector(learned.scorer, curve, cut, facts, reference)
 
 
-def _reference_rows(matrix: Rows, raw: Floats, seed: int) -> Rows:
-    """The strangest rows, where decisions fall, and a sample of the rest."""
+def chosen_rows(raw: Floats, seed: int) -> npt.NDArray[np.intp]:
+    """Rows to compare scores on: the strangest, where decisions fall, and a sample of the rest.
+
+    Args:
+        raw: Raw scores of N rows.
+        seed: Of the sample.
+    """
     strangest = np.argsort(raw, kind="stable")[-MAX_PARITY_ROWS // 2 :]
     rest = np.random.default_rng(seed).integers(0, len(raw), MAX_PARITY_ROWS // 2)
-    return matrix[np.unique(np.concatenate((strangest, rest)))]
+    return np.unique(np.concatenate((strangest, rest)))

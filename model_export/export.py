@@ -89,7 +89,7 @@ def reference_error(model: bytes) -> float:
     Raises:
         DataError: The file carries no reference rows of this contract.
     """
-    facts = _properties(_parsed(model, "the model"))
+    facts = _properties(parsed(model, "the model"))
     try:
         rows, score = (np.frombuffer(b64decode(facts[name], validate=True), "<f4") for name in _REFERENCE)
         expected = score.astype(np.float64)
@@ -101,7 +101,7 @@ def reference_error(model: bytes) -> float:
 
 def facts_of(model: bytes) -> dict[str, str]:
     """A model file's metadata, but for its reference rows."""
-    facts = _properties(_parsed(model, "the model"))
+    facts = _properties(parsed(model, "the model"))
     return {name: fact for name, fact in facts.items() if name not in _REFERENCE}
 
 
@@ -161,13 +161,31 @@ def read_model(path: Path) -> tuple[bytes, dict[str, str]]:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from None
-    facts = _properties(_parsed(content, str(path)))
+    return content, check_contract(content, str(path))
+
+
+def check_contract(content: bytes, where: str) -> dict[str, str]:
+    """A model file's metadata.
+
+    Args:
+        content: The file.
+        where: What to call it in an error.
+
+    Raises:
+        DataError: It is no ONNX, or of another feature contract.
+    """
+    facts = _properties(parsed(content, where))
     if facts.get("contract") != CONTRACT or facts.get("features") != ",".join(NAMES):
-        raise DataError(f"{path}: is no model of the feature contract {CONTRACT}")
-    return content, facts
+        raise DataError(f"{where}: is no model of the feature contract {CONTRACT}")
+    return facts
 
 
-def _parsed(content: bytes, where: str) -> onnx.ModelProto:
+def parsed(content: bytes, where: str) -> onnx.ModelProto:
+    """A model file as a message.
+
+    Raises:
+        DataError: It is no ONNX.
+    """
     try:
         return onnx.load_from_string(content)
     except DecodeError:

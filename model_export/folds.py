@@ -16,6 +16,7 @@ MANY_METERS: Final = 9
 """From so many on, a third of them is enough to calibrate on, and one fit to learn."""
 PARTS: Final = 3
 MAX_HELD_OUT_ROWS: Final = 300_000
+_MOST_IN_A_PART: Final = 0.7
 
 Indices = npt.NDArray[np.intp]
 
@@ -31,19 +32,21 @@ class Fold:
 def folds(table: FeatureTable, seed: int) -> tuple[Fold, ...]:
     """One fold of other meters where there are many; three that cover all rows where there are few.
 
-    Three or more meters are parted by meter, fewer by time: every third of
-    each meter's days is scored by a model of the other two.
+    Three or more meters are parted by meter. Fewer, or such of which one has
+    nearly all rows, are parted by time: every third of each meter's days is
+    scored by a model of the other two.
 
     Args:
         table: Rows of some meters.
         seed: Decides which meters are held out when they are more than needed.
     """
     meters = np.unique(table.meter)
-    if len(meters) >= MANY_METERS:
+    part = np.searchsorted(meters, table.meter) % PARTS
+    if len(meters) < PARTS or np.bincount(part, minlength=PARTS).max() > _MOST_IN_A_PART * len(table):
+        part = _part_of_time(table)
+    elif len(meters) >= MANY_METERS:
         held_out = _some_meters(table, meters[PARTS - 1 :: PARTS], seed)
-        learned = ~np.isin(table.meter, meters[PARTS - 1 :: PARTS])
-        return (Fold(np.flatnonzero(learned), held_out),)
-    part = np.searchsorted(meters, table.meter) % PARTS if len(meters) >= PARTS else _part_of_time(table)
+        return (Fold(np.flatnonzero(part != PARTS - 1), held_out),)
     return tuple(Fold(np.flatnonzero(part != one), np.flatnonzero(part == one)) for one in range(PARTS))
 
 

@@ -21,6 +21,8 @@ COMPONENTS: Final = (4, 8, 12)
 STEPS: Final = len(COMPONENTS)
 RULE: Final = None
 MAX_ROWS: Final = 20_000
+_TRIMMED_SHARE: Final = 0.03
+_LEAST_SCALE: Final = 0.25
 _REGULARISATION: Final = 0.1
 """Variance added to each standardised feature: no component may collapse onto
 features that are often exactly 0 (spread, gap, flat), which BIC would reward."""
@@ -30,8 +32,8 @@ _ITERATIONS: Final = 60
 
 def fit(matrix: Rows, seed: int, tick: Tick) -> Pipeline:
     """Fit the mixture with the lowest BIC; see `Family.fit`."""
-    ordinary = evidence(trimmed(sample(matrix, MAX_ROWS, seed), seed)).astype(np.float64)
-    scaler = fitted_scaler(ordinary)
+    ordinary = evidence(trimmed(sample(matrix, MAX_ROWS, seed), _TRIMMED_SHARE, seed)).astype(np.float64)
+    scaler = fitted_scaler(ordinary, _LEAST_SCALE)
     scaled = scaler.transform(ordinary)
     fitted = [_mixture(scaled, components, seed, tick) for components in COMPONENTS]
     best = min(fitted, key=lambda mixture: float(mixture.bic(scaled)))

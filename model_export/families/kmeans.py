@@ -23,6 +23,8 @@ CENTROIDS: Final = (4, 6, 8, 12)
 STEPS: Final = len(CENTROIDS)
 RULE: Final = 3.0
 MAX_ROWS: Final = 20_000
+_TRIMMED_SHARE: Final = 0.1
+_LEAST_SCALE: Final = 0.1
 _SILHOUETTE_ROWS: Final = 1_500
 _STARTS: Final = 3
 _LEAST_SIGMA_SHARE: Final = 0.05
@@ -32,8 +34,8 @@ _TINY: Final = 1e-3
 
 def fit(matrix: Rows, seed: int, tick: Tick) -> Pipeline:
     """Fit the centroids whose number has the best silhouette (Rousseeuw 1987); see `Family.fit`."""
-    ordinary = evidence(trimmed(sample(matrix, MAX_ROWS, seed), seed)).astype(np.float64)
-    scaler = fitted_scaler(ordinary)
+    ordinary = evidence(trimmed(sample(matrix, MAX_ROWS, seed), _TRIMMED_SHARE, seed)).astype(np.float64)
+    scaler = fitted_scaler(ordinary, _LEAST_SCALE)
     scaled = scaler.transform(ordinary)
     fitted = [_clusters(scaled, k, seed, tick) for k in CENTROIDS]
     seen = np.sort(np.random.default_rng(seed).permutation(len(scaled))[:_SILHOUETTE_ROWS])

@@ -22,6 +22,8 @@ NAME: Final = "ocsvm"
 STEPS: Final = 1
 RULE: Final = None
 MAX_ROWS: Final = 6_000
+_TRIMMED_SHARE: Final = 0.1
+_LEAST_SCALE: Final = 0.1
 _OUTSIDE: Final = 0.02
 """At most this share of the sample lies outside, at least this share becomes support vectors (nu)."""
 _WIDTH: Final = 0.3
@@ -31,8 +33,8 @@ _CHUNK: Final = 8_192
 
 def fit(matrix: Rows, seed: int, tick: Tick) -> Pipeline:
     """Fit the support of ordinary rows; see `Family.fit`."""
-    ordinary = evidence(sample(trimmed(matrix, seed), MAX_ROWS, seed)).astype(np.float64)
-    scaler = fitted_scaler(ordinary)
+    ordinary = evidence(sample(trimmed(matrix, _TRIMMED_SHARE, seed), MAX_ROWS, seed)).astype(np.float64)
+    scaler = fitted_scaler(ordinary, _LEAST_SCALE)
     machine = OneClassSVM(kernel="rbf", nu=_OUTSIDE, gamma=_WIDTH / ordinary.shape[1]).fit(scaler.transform(ordinary))
     tick()
     return make_pipeline(evidence_step(), scaler, machine)

@@ -25,6 +25,7 @@ NAME: Final = "residual"
 STEPS: Final = 1
 RULE: Final = None
 MAX_ROWS: Final = 20_000
+_TRIMMED_SHARE: Final = 0.1
 TARGETS: Final = named("odd", "odd_3h", "odd_24h")
 """What is forecast."""
 _TREES: Final = 30
@@ -80,7 +81,7 @@ class ForecastResidual(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sci
 
 def fit(matrix: Rows, seed: int, tick: Tick) -> Pipeline:
     """Fit the forecaster; see `Family.fit`."""
-    fitted = ForecastResidual(seed).fit(trimmed(sample(matrix, MAX_ROWS, seed), seed))
+    fitted = ForecastResidual(seed).fit(trimmed(sample(matrix, MAX_ROWS, seed), _TRIMMED_SHARE, seed))
     tick()
     return make_pipeline(fitted)
 

@@ -10,35 +10,38 @@ from sklearn.preprocessing import StandardScaler
 from model_export.families.columns import evidence
 from wattline.intervals import Floats
 
-TRIMMED_SHARE: Final = 0.1
-"""Of training rows, the most isolated that a density does not learn: nobody labelled the faults among them."""
 _TREES: Final = 50
-_LEAST_SCALE: Final = 0.25
-"""Least standard deviation that a feature is divided by: a feature that is nearly
-always 0 must not make an interval strange by its rarity alone. Features have sizes
-of about 1 by contract."""
 
 
-def trimmed(matrix: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.float32]:
+def trimmed(matrix: npt.NDArray[np.float32], share: float, seed: int) -> npt.NDArray[np.float32]:
     """The rows without the most isolated ones, in their order.
 
-    A mixture or a set of centroids would give a run of faults a component of its
-    own, and call later faults of that kind ordinary.
+    Nobody labelled the faults among them. A mixture or a set of centroids would
+    give a run of faults a component of its own, and call later ones ordinary.
 
     Args:
         matrix: float32[N, F].
+        share: How many of them, 0..1.
         seed: Of the isolation forest that finds them.
     """
     seen = evidence(matrix)
     ordinary = IsolationForest(n_estimators=_TREES, random_state=seed).fit(seen).score_samples(seen)
-    kept: npt.NDArray[np.float32] = matrix[ordinary >= np.quantile(ordinary, TRIMMED_SHARE)]
+    kept: npt.NDArray[np.float32] = matrix[ordinary >= np.quantile(ordinary, share)]
     return kept
 
 
-def fitted_scaler(rows: Floats) -> StandardScaler:
-    """A scaler to mean 0 and standard deviation 1, except of features that hardly vary."""
+def fitted_scaler(rows: Floats, least_scale: float) -> StandardScaler:
+    """A scaler to mean 0 and standard deviation 1, except of features that hardly vary.
+
+    A feature that is nearly always 0 must not make an interval strange by its
+    rarity alone. Features have sizes of about 1 by contract.
+
+    Args:
+        rows: float64[N, E].
+        least_scale: Least standard deviation that a feature is divided by.
+    """
     scaler = StandardScaler().fit(rows)
-    scaler.scale_ = np.maximum(scaler.scale_, _LEAST_SCALE)
+    scaler.scale_ = np.maximum(scaler.scale_, least_scale)
     return scaler
 
 

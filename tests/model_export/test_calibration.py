@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_export.calibration import QUIET_MS, alarms, raw_threshold, tail_curve
+from model_export.calibration import QUIET_MS, alarms, clear_cut, raw_threshold, surprise_curve, tail_curve
 from model_export.errors import TrainingError
 
 MINUTE = 60_000
@@ -72,3 +72,44 @@ def test_the_threshold_gives_as_many_alarms_as_wanted_and_hardly_fewer(wanted: i
 def test_too_little_data_for_the_wanted_rate_is_said() -> None:
     with pytest.raises(TrainingError, match="more homes or days"):
         raw_threshold(np.arange(10.0), np.zeros(10, np.int64), np.arange(10), 0.3)
+
+
+def test_a_surprise_is_the_logarithm_of_the_share_that_looks_stranger() -> None:
+    raw = np.random.default_rng(4).gamma(2.0, 3.0, 50_000)
+    curve = surprise_curve(raw)
+    for share in (0.5, 0.1, 0.01, 0.001):
+        assert curve(np.array([np.quantile(raw, 1.0 - share)]))[0] == pytest.approx(-np.log(share), rel=0.02)
+    assert (np.diff(curve(np.linspace(-10, raw.max() * 500, 3000))) >= 0).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_no_numbers_make_no_curve(value: float) -> None:
+    raw = np.random.default_rng(5).normal(0, 1, 1000)
+    raw[3] = value
+    with pytest.raises(TrainingError, match="no numbers"):
+        tail_curve(raw)
+
+
+def test_many_equal_scores_make_no_cliff() -> None:
+    raw = np.r_[np.zeros(5000), np.random.default_rng(6).gamma(1, 1, 5000)]
+    curve = tail_curve(raw)
+    assert (np.diff(curve.raw) > 1e-3).all()
+    assert curve(np.array([0.0]))[0] < 0.51
+    assert curve(np.array([1.0]))[0] == pytest.approx(0.5 + 0.5 * (1 - np.exp(-1)), abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("cut", "expected"),
+    [
+        (0.5, 0.5),  # half-way already
+        (0.3, 0.5),  # the middle between the two scores around it
+        (2.0, 1.5),  # a score at the threshold stays an anomaly
+        (3.0000001, 3.5),  # two scores that float32 cannot tell apart stay on one side
+        (9.0, 9.0),  # nothing there to be confused with
+    ],
+)
+def test_a_threshold_keeps_clear_of_all_scores_that_occurred(cut: float, expected: float) -> None:
+    ordinary = np.random.default_rng(7).uniform(0, 4, 100_000)
+    curve = tail_curve(ordinary)
+    occurred = np.array([0.0, 1.0, 2.0, 2.0 + 1e-9, 3.0, 3.0 + 2e-7, 4.0])
+    assert clear_cut(cut, occurred, curve) == pytest.approx(expected)
