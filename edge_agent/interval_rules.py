@@ -1,12 +1,14 @@
 """Rules on closed intervals, as events: `wattline.rules` with each meter's own limits."""
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import numpy.typing as npt
 
 from wattline.features import WARM_UP_MS, FeatureRows
 from wattline.intervals import Intervals
 from wattline.rule_settings import MeterLimits
-from wattline.rules import Limits, Rule, broken_rules, reason
+from wattline.rules import Limits, Rule, RuleState, reason
 from wattline.wire import Event
 
 _LONGEST_MS: Final = 366 * 24 * 3_600_000
@@ -31,6 +33,7 @@ class IntervalRules:
         self._names: list[str] = []
         self._quantities: list[str] = []
         self._limits = Limits(())
+        self._state = RuleState()
         self._away_ms = (0, 0)
 
     def know(self, names: Iterable[str], quantities: Iterable[str]) -> None:
@@ -49,7 +52,7 @@ class IntervalRules:
             intervals: Of meters that are known.
             rows: What the features observed of them.
         """
-        broken = broken_rules(intervals, rows, self._limits, warm_up_ms=self._warm_up_ms)
+        broken = self._state.advance(intervals, rows, self._limits, warm_up_ms=self._warm_up_ms)
         found = (self._event(intervals, *entry) for entry in zip(*(column.tolist() for column in broken), strict=True))
         return [event for event in found if event is not None]
 
@@ -74,3 +77,15 @@ class IntervalRules:
 
     def _away_within(self, from_ms: int, to_ms: int) -> int:
         return max(min(to_ms, self._away_ms[1]) - max(from_ms, self._away_ms[0]), 0)
+
+    def export(self) -> dict[str, npt.NDArray[Any]]:
+        """The memory as arrays, for `restore` after a restart; rows stay."""
+        return self._state.export()
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from what `export` gave.
+
+        Raises:
+            ValueError: The arrays are not such a memory.
+        """
+        self._state = RuleState.restore(arrays)

@@ -103,9 +103,9 @@ class RuleBook:
 
     def export(self) -> Arrays:
         """The memory as arrays, for `restore` after a restart."""
-        if self._live is None:
+        if self._live is None or self._intervals is None:
             return {}
-        return {"last_ms": np.array(self._last_ms), **self._live.export()}
+        return {"last_ms": np.array(self._last_ms), **self._live.export(), **self._intervals.export()}
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from what `export` gave; nothing is the memory of an agent without rules.
@@ -113,6 +113,8 @@ class RuleBook:
         Raises:
             ValueError: The arrays are not such a memory.
         """
-        if self._live is not None and arrays:
-            self._live.restore(arrays)
-            self._left_ms = int(arrays["last_ms"])
+        if self._live is None or self._intervals is None or not arrays:
+            return
+        self._intervals.restore(arrays)
+        self._live.restore(arrays)
+        self._left_ms = int(arrays["last_ms"])

@@ -1,31 +1,34 @@
 """Rules that need no model: a stuck value, a long zero, an implausible jump, a drop-out.
 
-Pure and vectorised, on the intervals and on what `FeatureState.advance` observed
-of them; the edge and the evaluation call the same `broken_rules`. A rule is
-broken once in an episode, at the interval in which its limit is passed: that
-follows from the run up to the interval, so nothing is remembered here and a
-restart repeats nothing.
+No clock and no files, only closed intervals and what `FeatureState.advance`
+observed of them; the edge and the evaluation use the same `RuleState`. A rule is
+told once in an episode, at the interval in which its limit is passed: that follows
+from the length of the run up to there, so a restart repeats nothing.
 
-A meter that does the same as a rule, only by nature, is measured by itself: each
-limit is the larger of a fixed time and a multiple of the meter's own longest run
-of the last weeks.
+A meter that does the same as a rule, only by nature, is measured by itself: a limit
+is the larger of a fixed time and a multiple of the runs that the meter has on most
+days (`wattline.run_memory`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from wattline.features import WARM_UP_MS, FeatureRows
+from wattline.features import WARM_UP_MS, FeatureRows, Observed
 from wattline.intervals import HOUR_MS, Floats, Integers, Intervals
 from wattline.rule_settings import MeterLimits, RuleSettings
+from wattline.run_memory import Run, RunMemory
 
 WEEK_MS: Final = 7 * 24 * HOUR_MS
 _PAST_PER_RUN: Final = 2.0
 """A run says something only against a past that is so many times as long."""
+_EPISODE_MS: Final = 24 * HOUR_MS
+"""A rule that is broken again within this time is still the same episode."""
 _GAP_MULTIPLE: Final = 12.0
+"""Gaps of up to so many times their running mean are ordinary."""
 _MOST_GAP_SHARE: Final = 0.5
 """Sameness across a gap is chance: a run counts when less than this share of its limit is a gap."""
 
@@ -62,6 +65,11 @@ class Limits:
         chosen = settings or RuleSettings()
         return cls(MeterLimits.of(name, chosen) for name in quantities)
 
+    @property
+    def meters(self) -> int:
+        """How many meters there are."""
+        return self._columns.shape[1]
+
     def at(self, meter: Integers) -> "_Columns":
         """The limits of each interval's meter."""
         return _Columns(*self._columns[:, meter])
@@ -83,7 +91,7 @@ class Broken(NamedTuple):
     """K broken rules; an interval can break several.
 
     Attributes:
-        row: Which interval, an index into those that were given; ascending within a rule.
+        row: Which interval, an index into those that were given; ascending.
         rule: Which `Rule`.
         figure: How long in ms; of a jump the rate.
         limit: What the figure passed, in the same unit.
@@ -98,39 +106,131 @@ class Broken(NamedTuple):
         return len(self.row)
 
 
-class _Verdict(NamedTuple):
-    """One rule about N intervals."""
-
-    broken: npt.NDArray[np.bool_]
-    figure: Floats
-    limit: Floats
-
-
 def broken_rules(intervals: Intervals, rows: FeatureRows, limits: Limits, *, warm_up_ms: int = WARM_UP_MS) -> Broken:
-    """Which intervals pass the limit of which rule.
+    """Which intervals of whole series break which rule; see `RuleState` for series in parts.
 
     Args:
-        intervals: N closed intervals.
+        intervals: N closed intervals, each meter's from its first on.
         rows: What `FeatureState.advance` gave for them.
         limits: Of all meters that `intervals.meter` names.
         warm_up_ms: How long a meter is only watched at first.
 
     Returns:
-        One entry for each episode that begins within these intervals.
+        One entry for each episode.
     """
-    columns = limits.at(intervals.meter)
-    ready = rows.ready(warm_up_ms)
-    parts = []
-    for rule, judge in _RULES.items():
-        verdict = judge(intervals, rows, columns)
-        found = np.flatnonzero(verdict.broken & (rows.in_order if rule is Rule.JUMP else ready))
-        if len(found):
-            rules = np.full(len(found), int(rule), np.int64)
-            parts.append(Broken(found.astype(np.int64), rules, verdict.figure[found], verdict.limit[found]))
-    if not parts:
-        none = np.zeros(0, np.int64)
-        return Broken(none, none, np.zeros(0), np.zeros(0))
-    return Broken(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return RuleState(limits.meters).advance(intervals, rows, limits, warm_up_ms=warm_up_ms)
+
+
+class RuleState:
+    """What the rules remember of M meters: their usual runs, and those that go on."""
+
+    def __init__(self, meters: int = 0) -> None:
+        """Start without memory; `advance` adds meters."""
+        self._runs = RunMemory(meters)
+        self._open_ms = np.zeros((len(Run), meters))
+        self._broken_ms = np.zeros((len(Run), meters))
+        self._until_ms = np.zeros(meters)
+
+    def advance(
+        self, intervals: Intervals, rows: FeatureRows, limits: Limits, *, warm_up_ms: int = WARM_UP_MS
+    ) -> Broken:
+        """Take intervals in and give the rules that they break.
+
+        It does not matter how a series is cut into calls.
+
+        Args:
+            intervals: N closed intervals, of each meter the next ones.
+            rows: What `FeatureState.advance` gave for them.
+            limits: Of all meters that `intervals.meter` names.
+            warm_up_ms: How long a meter is only watched at first.
+
+        Returns:
+            One entry for each episode whose limit is passed within these intervals.
+        """
+        self._grow(limits.meters)
+        order = np.lexsort((intervals.start_ms, intervals.meter))
+        order = order[rows.in_order[order]]
+        now, seen = intervals.take(order), Observed(*(column[order] for column in rows.observed))
+        known_ms, ready, columns = rows.known_ms[order], rows.ready(warm_up_ms)[order], limits.at(now.meter)
+        found = _jumps(now, seen, known_ms, columns)
+        if len(order):
+            found += [entry for entry in self._run_rules(now, seen, known_ms, columns) if ready[entry.row]]
+        return _broken(found, order)
+
+    def _grow(self, meters: int) -> None:
+        missing = max(meters - len(self._until_ms), 0)
+        if missing:
+            self._runs.grow(meters)
+            self._open_ms = np.pad(self._open_ms, ((0, 0), (0, missing)))
+            self._broken_ms = np.pad(self._broken_ms, ((0, 0), (0, missing)))
+            self._until_ms = np.pad(self._until_ms, (0, missing))
+
+    def _run_rules(self, now: Intervals, seen: Observed, known_ms: Floats, limits: "_Columns") -> "list[_Entry]":
+        """What N > 0 intervals break, sorted by meter and time, by going on as before or by coming after a gap."""
+        last = np.r_[now.meter[1:] != now.meter[:-1], True]
+        end_ms = (now.start_ms + now.length_ms).astype(np.float64)
+        until_ms = _before(end_ms, last, self._until_ms[now.meter])
+        self._until_ms[now.meter[last]] = end_ms[last]
+        found = self._gaps(now, seen, known_ms, limits)
+        for kind, length_ms, least_ms in (
+            (Run.FLAT, np.where(seen.zero_ms == 0, seen.flat_ms, 0.0), limits.stuck_ms),
+            (Run.ZERO, seen.zero_ms, limits.zero_ms),
+        ):
+            before_ms = _before(length_ms, last, self._open_ms[kind, now.meter])
+            self._open_ms[kind, now.meter[last]] = length_ms[last]
+            ended = (before_ms > length_ms) & (before_ms * limits.multiple > least_ms)
+            for row in np.flatnonzero(ended | (length_ms >= least_ms)).tolist():
+                meter, length = int(now.meter[row]), float(length_ms[row])
+                if ended[row]:
+                    self._runs.book(kind, meter, until_ms[row] - before_ms[row], until_ms[row])
+                usual = self._runs.usual_ms(kind, meter, end_ms[row] - length, known_ms[row] - length)
+                limit = max(float(least_ms[row]), float(limits.multiple[row]) * usual)
+                if length < limit:
+                    continue
+                again = end_ms[row] - length - self._broken_ms[kind, meter] < _EPISODE_MS
+                self._broken_ms[kind, meter] = end_ms[row]
+                step, gap, past = float(now.length_ms[row]), float(seen.gap_ms[row]), float(known_ms[row]) - length
+                if _passed_now(length, limit, step, gap) and past >= _past_ms(kind, limit) and not again:
+                    found.append(_Entry(row, _RULE_OF[kind], length, limit))
+        return found
+
+    def _gaps(self, now: Intervals, seen: Observed, known_ms: Floats, limits: "_Columns") -> "list[_Entry]":
+        found = []
+        for row in np.flatnonzero(seen.gap_ms * limits.multiple > limits.gap_ms).tolist():
+            meter, gap, start = int(now.meter[row]), float(seen.gap_ms[row]), float(now.start_ms[row])
+            usual = self._runs.usual_ms(Run.GAP, meter, start - gap, known_ms[row] - gap)
+            limit = max(
+                float(limits.gap_ms[row]),
+                float(now.length_ms[row]),
+                float(limits.multiple[row]) * usual,
+                _GAP_MULTIPLE * float(seen.gap_usual_ms[row]),
+            )
+            if gap > limit:
+                found.append(_Entry(row, Rule.DROP_OUT, gap, limit))
+            self._runs.book(Run.GAP, meter, start - gap, start)
+        return found
+
+    def export(self) -> dict[str, npt.NDArray[Any]]:
+        """The whole memory as arrays, for `restore` after a restart."""
+        own = {"open_ms": self._open_ms, "broken_ms": self._broken_ms, "until_ms": self._until_ms}
+        return {**{name: array.copy() for name, array in own.items()}, **self._runs.export()}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """The memory that `export` gave.
+
+        Raises:
+            ValueError: The arrays are not such a memory.
+        """
+        state = cls()
+        state._runs = RunMemory.restore(arrays)
+        shape = (len(Run), state._runs.meters)
+        for name, expected in (("open_ms", shape), ("broken_ms", shape), ("until_ms", shape[1:])):
+            array = arrays[name].astype(np.float64)
+            if array.shape != expected or not np.isfinite(array).all():
+                raise ValueError("no memory of rules")
+            setattr(state, f"_{name}", array)
+        return state
 
 
 def reason(rule: Rule, name: str, rate: float, figure: float, limit: float) -> str:
@@ -153,57 +253,54 @@ def reason(rule: Rule, name: str, rate: float, figure: float, limit: float) -> s
     return f"drop-out: no {name} for {passed}"
 
 
-def _stuck(intervals: Intervals, rows: FeatureRows, limits: _Columns) -> _Verdict:
-    seen = rows.observed
-    verdict = _run(intervals, rows, (seen.flat_ms, seen.flat_usual_ms), (limits.stuck_ms, limits.multiple))
-    return verdict._replace(broken=verdict.broken & (seen.zero_ms == 0))
+_RULE_OF: Final = {Run.FLAT: Rule.STUCK, Run.ZERO: Rule.ZERO}
 
 
-def _zero(intervals: Intervals, rows: FeatureRows, limits: _Columns) -> _Verdict:
-    seen = rows.observed
-    verdict = _run(intervals, rows, (seen.zero_ms, seen.zero_usual_ms), (limits.zero_ms, limits.multiple))
-    return verdict._replace(broken=verdict.broken & (rows.known_ms >= WEEK_MS))
+class _Entry(NamedTuple):
+    """One broken rule, as a row of `Broken`."""
+
+    row: int
+    rule: Rule
+    figure: float
+    limit: float
 
 
-def _run(
-    intervals: Intervals, rows: FeatureRows, run: tuple[Floats, Floats], limits: tuple[Floats, Floats]
-) -> _Verdict:
-    """A run, (so far, usual) in ms, that passes (the least limit in ms, the multiple of the usual) in this interval."""
-    (run_ms, usual_ms), (least_ms, multiple) = run, limits
-    limit = np.maximum(least_ms, multiple * usual_ms)
-    gap_ms = rows.observed.gap_ms
-    before_ms = run_ms - gap_ms - intervals.length_ms
-    passes = (run_ms >= limit) & (before_ms < limit)
-    told = (rows.known_ms - run_ms >= _PAST_PER_RUN * limit) & (gap_ms < _MOST_GAP_SHARE * limit)
-    return _Verdict(passes & told, run_ms, limit)
+def _broken(found: Sequence[_Entry], order: npt.NDArray[np.intp]) -> Broken:
+    """Entries whose rows are places in `order`, sorted by the rows that these are."""
+    entries = sorted((int(order[entry.row]), *entry[1:]) for entry in found)
+    row, rule, figure, limit = zip(*entries, strict=True) if entries else ((), (), (), ())
+    return Broken(
+        np.array(row, np.int64), np.array(rule, np.int64), np.array(figure, np.float64), np.array(limit, np.float64)
+    )
 
 
-def _jump(intervals: Intervals, rows: FeatureRows, limits: _Columns) -> _Verdict:
-    high = np.abs(intervals.high) >= np.abs(intervals.low)
-    rate = np.where(high, intervals.high, intervals.low)
-    seen = rows.observed
-    settled = (rows.known_ms >= WEEK_MS) & (seen.peak > 0)
+def _before(values: Floats, last: npt.NDArray[np.bool_], remembered: Floats) -> Floats:
+    """The value of each meter's interval before; `last` marks each meter's last one."""
+    begins = np.r_[True, last[:-1]]
+    return np.where(begins, remembered, np.r_[0.0, values[:-1]])
+
+
+def _passed_now(run_ms: float, limit_ms: float, step_ms: float, gap_ms: float) -> bool:
+    """Whether a run passes its limit within its newest interval, and by more than a gap."""
+    return run_ms >= limit_ms > run_ms - gap_ms - step_ms and gap_ms < _MOST_GAP_SHARE * limit_ms
+
+
+def _past_ms(kind: Run, limit_ms: float) -> float:
+    """How long a meter must be known before a run that passes this limit says something."""
+    return max(_PAST_PER_RUN * limit_ms, WEEK_MS if kind is Run.ZERO else 0)
+
+
+def _jumps(now: Intervals, seen: Observed, known_ms: Floats, limits: "_Columns") -> list[_Entry]:
+    high = np.abs(now.high) >= np.abs(now.low)
+    rate = np.where(high, now.high, now.low)
+    settled = (known_ms >= WEEK_MS) & (seen.peak > 0)
     usual = np.where(settled, limits.jump * np.where(settled, seen.peak, 1.0), np.inf)
     most, least = np.minimum(limits.most, usual), np.maximum(limits.least, -usual)
-    # The interval before was as far out: the episode is older.
+    # Where the interval before was as far out, the episode is older.
     goes_on = (seen.previous > most) | (seen.previous < least)
     limit = np.where(rate < least, least, most)
-    return _Verdict(((rate > most) | (rate < least)) & ~goes_on, rate, limit)
-
-
-def _drop_out(intervals: Intervals, rows: FeatureRows, limits: _Columns) -> _Verdict:
-    seen = rows.observed
-    limit = np.maximum(np.maximum(limits.gap_ms, _GAP_MULTIPLE * seen.gap_usual_ms), intervals.length_ms)
-    return _Verdict(seen.gap_ms > limit, seen.gap_ms, limit)
-
-
-_Judge = Callable[[Intervals, FeatureRows, _Columns], _Verdict]
-_RULES: Final[dict[Rule, _Judge]] = {
-    Rule.STUCK: _stuck,
-    Rule.ZERO: _zero,
-    Rule.JUMP: _jump,
-    Rule.DROP_OUT: _drop_out,
-}
+    rows = np.flatnonzero(((rate > most) | (rate < least)) & ~goes_on).tolist()
+    return [_Entry(row, Rule.JUMP, float(rate[row]), float(limit[row])) for row in rows]
 
 
 def _span(ms: float) -> str:

@@ -12,7 +12,7 @@ from wattline.config import DurationMs
 from wattline.features import FeatureState
 from wattline.intervals import HOUR_MS, Floats, Intervals, concatenate, from_amounts
 from wattline.rule_settings import RuleSettings
-from wattline.rules import Broken, Limits, Rule, broken_rules, reason
+from wattline.rules import Broken, Limits, Rule, RuleState, broken_rules, reason
 
 STEP = HOUR_MS
 T0 = 1_700_006_400_000 // (24 * HOUR_MS) * 24 * HOUR_MS
@@ -99,6 +99,22 @@ def test_a_meter_is_measured_by_itself() -> None:
     assert judged(hours(np.concatenate([nights, np.full(30, 0.016)]))) != []
 
 
+def test_faults_now_and_then_do_not_make_the_next_one_look_ordinary() -> None:
+    faults = np.concatenate([np.r_[np.full(8, 0.2 + 0.01 * i), ordinary(88, seed=i)] for i in range(8)])
+    assert judged(hours(after_weeks(*faults))) == [f"STUCK {96 * i + 3}" for i in range(8)]
+
+
+def test_what_flaps_is_told_again_only_after_a_day_without() -> None:
+    flapping = np.tile(np.r_[np.full(6, 0.2), 0.4], 6)
+    assert judged(hours(after_weeks(*flapping, *ordinary(30), *[0.3] * 6))) == ["STUCK 3", "STUCK 75"]
+
+
+def test_a_reader_that_pauses_every_night_is_not_missed() -> None:
+    nights = [day * 24 + hour for day in range(20) for hour in range(8)]
+    assert judged(hours(ordinary(20 * 24), nights)) == []
+    assert judged(hours(ordinary(30 * 24), [*nights, *range(21 * 24, 24 * 24)])) != []
+
+
 def test_sun_power_is_zero_every_night() -> None:
     assert judged(hours(np.tile(np.r_[np.zeros(15), ordinary(9)], 14))) == []
 
@@ -125,11 +141,12 @@ def test_other_limits_are_obeyed() -> None:
 @given(cuts=st.lists(st.integers(1, WEEKS + 40), max_size=4))
 def test_it_does_not_matter_how_a_series_is_cut(cuts: list[int]) -> None:
     series = hours(after_weeks(*[0.25] * 10, *ordinary(5), *[0.0] * 10, 60.0), range(WEEKS + 30, WEEKS + 33))
-    state, limits, found = FeatureState(1), Limits.of(["energy_kwh"]), []
+    state, rules, limits, found = FeatureState(1), RuleState(), Limits.of(["energy_kwh"]), []
     edges = [0, *sorted(cuts), len(series)]
     for low, high in pairwise(edges):
         part = series.take(np.arange(low, max(low, high)))
-        found += told(part, broken_rules(part, state.advance(part), limits))
+        found += told(part, rules.advance(part, state.advance(part), limits))
+        rules = RuleState.restore(rules.export())
     assert sorted(found) == sorted(judged(series))
     assert len(found) == 4
 
@@ -153,3 +170,11 @@ def test_meters_are_judged_each_by_its_own_limits() -> None:
 def test_a_reason_is_for_a_person(rule: Rule, figure: float, limit: float, text: str) -> None:
     assert reason(rule, "power_w", 412.0, figure, limit) == text
     assert rule.detector in {"rule-stuck", "rule-zero", "rule-jump", "rule-drop-out"}
+
+
+@pytest.mark.parametrize("name", ["open_ms", "broken_ms", "until_ms"])
+def test_a_broken_memory_is_refused(name: str) -> None:
+    arrays = RuleState(3).export()
+    for spoiled in (arrays[name][..., :1], arrays[name] * np.nan):
+        with pytest.raises(ValueError, match="no memory of rules"):
+            RuleState.restore({**arrays, name: spoiled})
