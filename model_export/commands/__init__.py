@@ -3,6 +3,7 @@
 import typer
 
 from model_export.commands.evaluate import evaluate
+from model_export.commands.export import export
 from model_export.commands.train import train
 from model_export.segments.command import segments
 
@@ -21,4 +22,5 @@ def models() -> None:
 
 app.command()(train)
 app.command()(evaluate)
+app.command()(export)
 app.command()(segments)

@@ -60,9 +60,15 @@ def show(figures: Mapping[str, Any], *, as_json: bool, title: str) -> None:
         typer.echo(json.dumps(figures))
         return
     table = Table(title=title, show_header=False)
-    for name, figure in figures.items():
+    for name, figure in _for_a_person(figures).items():
         table.add_row(name, f"{figure:.3g}" if isinstance(figure, float) else str(figure))
     Console().print(table)
+
+
+def _for_a_person(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what only programs read and what was told already."""
+    told = {name: figure for name, figure in figures.items() if not isinstance(figure, dict | list)}
+    return {name: figure for name, figure in told.items() if name != "features" and not name.startswith("reference_")}
 
 
 def created() -> str:

@@ -43,28 +43,25 @@ def test_an_event_ends_where_intervals_are_missing_and_where_another_meter_begin
 
 
 @pytest.mark.parametrize(
-    ("found", "hit", "alarms", "false"),
+    ("found", "hits", "alarms", "false"),
     [
-        ([], False, 0, 0),
-        ([10], True, 1, 0),
-        ([12], True, 1, 0),  # the hour after its end
-        ([13], False, 1, 1),
-        ([9, 10], True, 1, 0),  # it began too early, and is about the event all the same
-        ([11, 12, 13, 14], True, 1, 0),  # it goes on for longer
-        ([10, 14], True, 2, 1),
-        ([3, 5, 7], False, 3, 3),
-        ([3, 4, 5], False, 1, 1),
+        ([], 0, 0, 0),
+        ([10], 1, 1, 0),
+        ([12], 1, 1, 0),  # the hour after its end
+        ([13], 0, 1, 1),
+        ([9, 10], 1, 1, 0),  # it began too early, and is about the event all the same
+        ([11, 12, 13, 14], 1, 1, 0),  # it goes on for longer
+        ([10, 14], 1, 2, 1),
+        ([3, 5, 7], 0, 3, 3),
+        ([3, 4, 5], 0, 1, 1),
     ],
 )
 def test_an_event_is_found_by_an_interval_in_it_or_right_after(
-    found: list[int],
-    hit: bool,
-    alarms: int,
-    false: int,
+    found: list[int], hits: int, alarms: int, false: int
 ) -> None:
     event = Events(np.array([0]), np.array([10 * HOUR]), np.array([12 * HOUR]))
     matched = match(hours(list(range(24))), flags(24, *found), event)
-    assert (matched.hit.tolist(), len(matched.alarms), matched.false_alarms) == ([hit], alarms, false)
+    assert (matched.hit.sum(), len(matched.alarms), matched.false_alarms) == (hits, alarms, false)
 
 
 def test_an_anomaly_of_one_meter_says_nothing_of_another() -> None:
