@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wattline.errors import WattlineError
-from wattline.process_memory import PeakMemory
+from wattline.process_usage import TreeUsage
 
 _BYTES_PER_ROW: Final = 55
 """Of a file and of the results, rounded up."""
@@ -27,7 +27,7 @@ _TIMEOUT_S: Final = 4 * 3600.0
 _READ_BYTES: Final = 1 << 20
 _MOST_HEAP_GB: Final = 8
 _GB: Final = 1 << 30
-_RESULT: Final = ("seconds", "rows_per_s", "peak_mb", "start_s", "engine", "steps_s")
+_RESULT: Final = ("seconds", "rows_per_s", "peak_mb", "cpu_s", "start_s", "engine", "steps_s")
 
 
 class BatchBenchError(WattlineError):
@@ -47,10 +47,11 @@ def run_batch_bench(
 
     Returns:
         `rows`, `files`, `bytes`; of the run `seconds` (from the first file to the last result), `rows_per_s`, `peak_mb`
-        (of all its processes together), `start_s` (of its processes, not in `seconds`), `engine` and `steps_s`;
-        `counts`: rows left out by reason, and `counts_as_made`: whether these are what the generator put in; `days`,
-        `mae_kwh`, `anomalies`; with another engine its figures under `<engine>_<figure>`, `ratio` of the seconds, and
-        `agreement` of the results; `machine`.
+        and `cpu_s` (of all its processes together, from start to end), `start_s` (of its processes; not in `seconds`),
+        `engine` and `steps_s`; `counts`: rows left out by reason, and `counts_as_made`: whether these are what the
+        generator put in; `homes`, `days`, `mae_kwh`, `week_ago_mae_kwh`, `anomalies`; with another engine its figures
+        under `<engine>_<figure>`, `ratio` of the seconds, `cpu_ratio` (which other work on the machine changes less),
+        and `agreement` of the results; `machine`, as it was before.
 
     Raises:
         BatchBenchError: An engine is missing or failed, or the disk is too small.
@@ -65,7 +66,8 @@ def run_batch_bench(
         figures = _figures(files, rows, runs[0])
         if versus:
             figures |= {f"{versus}_{name}": runs[1][name] for name in _RESULT}
-            figures["ratio"] = round(runs[1]["seconds"] / runs[0]["seconds"], 2)
+            for ratio, figure in {"ratio": "seconds", "cpu_ratio": "cpu_s"}.items():
+                figures[ratio] = round(runs[1][figure] / runs[0][figure], 2)
             progress("comparing the results")
             compared = ["model_export.batch", "compare", *(str(Path(results) / engine) for engine in engines)]
             figures["agreement"] = json.loads(_asked(compared))
@@ -108,18 +110,19 @@ def _measured(engine: str, files: Path, out: Path, rows: int, progress: Callable
     begun_s = time.perf_counter()
     heap_gb = max(1, min(_MOST_HEAP_GB, _memory_bytes() // 2 // _GB))
     arguments = ["--engine", engine, "--data", str(files), "--out", str(out), "--memory-gb", str(heap_gb)]
-    memory: list[PeakMemory] = []
+    usage: list[TreeUsage] = []
 
-    def watch(pid: int) -> PeakMemory:
-        memory.append(PeakMemory(pid))
-        return memory[-1]
+    def watch(pid: int) -> TreeUsage:
+        usage.append(TreeUsage(pid))
+        return usage[-1]
 
     run: dict[str, Any] = json.loads(_asked(["model_export.batch", "run", *arguments], watching=watch))
     wall_s = time.perf_counter() - begun_s
-    progress(f"{engine}: {run['seconds']:.2f} s, {memory[0].mb:.0f} MiB")
+    progress(f"{engine}: {run['seconds']:.2f} s, {usage[0].peak_mb:.0f} MiB")
     return run | {
         "rows_per_s": round(rows / run["seconds"]),
-        "peak_mb": round(memory[0].mb, 1),
+        "peak_mb": round(usage[0].peak_mb, 1),
+        "cpu_s": round(usage[0].cpu_s, 2),
         "start_s": round(wall_s - run["seconds"], 2),
     }
 

@@ -17,6 +17,7 @@ def test_a_small_run_is_measured_and_sound(tmp_path: Path) -> None:
     assert figures["seconds"] == pytest.approx(sum(figures["steps_s"].values()), abs=0.01)
     assert figures["peak_mb"] > 50
     assert figures["start_s"] > 0
+    assert figures["cpu_s"] > 0
     assert figures["machine"]["cores"] >= 1
     assert figures["engine"].startswith("polars ")
     assert steps[-2] == "polars runs over 100,000 rows"
