@@ -139,7 +139,10 @@ def raw_threshold(raw: Floats, meter: Integers, start_ms: Integers, wanted: floa
         TrainingError: The data are too few to give even one alarm at that rate.
     """
     if wanted < 1:
-        raise TrainingError("too few meter-weeks of data to set the wanted false-alarm rate; take more homes or days")
+        raise TrainingError(
+            f"at the wanted rate these data would hold {wanted:.2g} false alarms, and less than 1 cannot be counted; "
+            "take more homes or days, or bear more alarms"
+        )
     levels = np.unique(raw)
     low, high = 0, len(levels) - 1  # alarms(levels[high]) <= 1 <= wanted
     while low < high:

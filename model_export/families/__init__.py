@@ -12,3 +12,4 @@ SINGLE: Final = {
 """Family to its module, a `model_export.families.port.Family`."""
 ENSEMBLE: Final = "ensemble"
 FAMILIES: Final = SINGLE | {ENSEMBLE: "model_export.families.ensemble"}
+"""All that can be asked for: the single ones, and several together."""
