@@ -38,7 +38,7 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     pausing_zero_after: DurationMs = DurationMs(3 * _WEEK_MS)
     gap_after: DurationMs = DurationMs(90 * 60_000)
     multiple: Annotated[float, msgspec.Meta(ge=1, le=1000)] = 3.0
-    jump: Annotated[float, msgspec.Meta(gt=1, le=1e9)] = 10.0
+    jump: Annotated[float, msgspec.Meta(gt=1, le=1e9)] = 6.0
 
 
 class MeterLimits(NamedTuple):

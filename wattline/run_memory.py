@@ -51,8 +51,9 @@ class RunMemory:
     def book(self, kind: Run, meter: int, start_ms: float, end_ms: float) -> None:
         """Take in a run that is over.
 
-        Each of the days that it touched is booked with the length it had reached
-        by then: a building that rests from Friday to Monday rests on four days.
+        A run of more than a day counts on each day that it touched, a shorter one on
+        its last: where nobody works from Saturday to Monday, six days of a fortnight
+        say so.
 
         Args:
             kind: What went on.
@@ -60,12 +61,12 @@ class RunMemory:
             start_ms: When it began, ms UTC.
             end_ms: When it ended.
         """
-        day = int((end_ms - 1) // _DAY_MS) - np.arange(DAYS)
-        reached = np.minimum((day + 1) * _DAY_MS, end_ms) - start_ms
-        day, reached = day[reached > 0], reached[reached > 0]
+        last = int((end_ms - 1) // _DAY_MS)
+        first = int(start_ms // _DAY_MS) if end_ms - start_ms > _DAY_MS else last
+        day = np.arange(max(first, last - DAYS + 1), last + 1)
         slot = day % DAYS
         here, when = self._ms[kind, meter], self._day[kind, meter]
-        here[slot] = np.where(when[slot] == day, np.maximum(here[slot], reached), reached)
+        here[slot] = np.maximum(np.where(when[slot] == day, here[slot], 0.0), end_ms - start_ms)
         when[slot] = day
 
     def usual_ms(self, kind: Run, meter: int, at_ms: float, known_ms: float) -> float:
