@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from model_export.dataset import FeatureTable
 
-MANY_METERS: Final = 9
-"""From so many on, a third of them is enough to calibrate on, and one fit to learn."""
+MANY_METERS: Final = 30
+"""From so many on, a third of them is enough to calibrate on, and one fit to learn: one
+restless meter among three would set the threshold of all."""
 PARTS: Final = 3
 MAX_HELD_OUT_ROWS: Final = 300_000
 _MOST_IN_A_PART: Final = 0.7
@@ -44,17 +45,17 @@ def folds(table: FeatureTable, seed: int) -> tuple[Fold, ...]:
     part = np.searchsorted(meters, table.meter) % PARTS
     if len(meters) < PARTS or np.bincount(part, minlength=PARTS).max() > _MOST_IN_A_PART * len(table):
         part = _part_of_time(table)
-    elif len(meters) >= MANY_METERS:
-        held_out = _some_meters(table, meters[PARTS - 1 :: PARTS], seed)
-        return (Fold(np.flatnonzero(part != PARTS - 1), held_out),)
-    return tuple(Fold(np.flatnonzero(part != one), np.flatnonzero(part == one)) for one in range(PARTS))
+        return tuple(Fold(np.flatnonzero(part != one), np.flatnonzero(part == one)) for one in range(PARTS))
+    used = range(PARTS) if len(meters) < MANY_METERS else (PARTS - 1,)
+    most = MAX_HELD_OUT_ROWS // len(used)
+    return tuple(Fold(np.flatnonzero(part != one), _some_meters(table, meters[one::PARTS], most, seed)) for one in used)
 
 
-def _some_meters(table: FeatureTable, meters: npt.NDArray[np.int64], seed: int) -> Indices:
-    """Rows of whole meters, about as many as may be."""
+def _some_meters(table: FeatureTable, meters: npt.NDArray[np.int64], most: int, seed: int) -> Indices:
+    """Rows of whole meters, at most so many or of one."""
     number = np.bincount(table.meter)
     shuffled = np.random.default_rng(seed).permutation(meters)
-    enough = np.cumsum(number[shuffled]) <= MAX_HELD_OUT_ROWS
+    enough = np.cumsum(number[shuffled]) <= most
     enough[0] = True
     return np.flatnonzero(np.isin(table.meter, shuffled[enough]))
 

@@ -5,7 +5,7 @@ import pytest
 
 from model_export import folds as folds_module
 from model_export.dataset import FeatureTable
-from model_export.folds import folds
+from model_export.folds import PARTS, folds
 from tests.model_export.homes import HALF_HOUR, T0
 
 N = 60
@@ -18,7 +18,7 @@ def table_of(meters: int) -> FeatureTable:
     return FeatureTable(np.zeros((meters * N, 1), np.float32), meter, start_ms, HALF_HOUR, names)
 
 
-@pytest.mark.parametrize(("meters", "parts"), [(1, 3), (2, 3), (3, 3), (8, 3), (9, 1), (30, 1)])
+@pytest.mark.parametrize(("meters", "parts"), [(1, 3), (2, 3), (3, 3), (29, 3), (30, 1), (40, 1)])
 def test_many_meters_are_parted_once_few_are_scored_whole(meters: int, parts: int) -> None:
     made = folds(table_of(meters), 1)
     assert len(made) == parts
@@ -30,7 +30,7 @@ def test_many_meters_are_parted_once_few_are_scored_whole(meters: int, parts: in
         assert sorted(np.concatenate([fold.held_out for fold in made]).tolist()) == list(range(meters * N))
 
 
-@pytest.mark.parametrize("meters", [3, 5, 9, 20])
+@pytest.mark.parametrize("meters", [3, 5, 29, 30])
 def test_meters_are_never_split_where_there_are_enough(meters: int) -> None:
     table = table_of(meters)
     for fold in folds(table, 1):
@@ -67,3 +67,4 @@ def test_very_many_rows_are_held_out_as_whole_meters(monkeypatch: pytest.MonkeyP
     assert len(np.unique(table.meter[fold.held_out])) == 3
     assert len(np.unique(table.meter[fold.learned])) == 20
     assert folds(table, 2)[0].held_out.tolist() != fold.held_out.tolist()
+    assert [len(one.held_out) for one in folds(table_of(12), 1)] == [N] * PARTS
