@@ -158,9 +158,8 @@ def judge_faults(trial: FaultTrial, family: str, model: bytes) -> FamilyRecall:
 def _recall(copy: Copy, model: bytes, threshold: float, clean: Copy, ordinary: Sequence[Bools]) -> FaultRecall:
     """What model, rules and both together find in a copy beside what they find without faults."""
     found = score_rows(model, copy.table.matrix).score >= threshold
-    marked = (found, copy.by_rules, found | copy.by_rules)
-    news = [news_of(copy, now, clean, before) for now, before in zip(marked, ordinary, strict=True)]
-    matched = [match(copy.rows(), new, copy.events) for new in news]
+    by_model, by_rules = news_of(copy, found, clean, ordinary[0]), news_of(copy, copy.by_rules, clean, ordinary[1])
+    matched = [match(copy.rows(), new, copy.events) for new in (by_model, by_rules, by_model | by_rules)]
     shares = [one.recall or 0.0 for one in matched]
     return FaultRecall(int(matched[0].judged.sum()), shares[0], shares[1], shares[2])
 

@@ -180,11 +180,16 @@ def _write_report(
 ) -> None:
     from model_export.report.build import Setting, html_report
 
+    what = "labelled meters" if source.labelled else "injected faults"
+    facts = {**settings, **judgement.facts}
     setting = Setting(
-        title=f"Detectors on {'labelled' if source.labelled else 'faulty'} meters: {source.name}",
+        title=f"Detectors on {what}: {source.name}",
         command=line,
         created=created(),
-        facts={name.replace("_", " "): str(value) for name, value in ({**settings, **judgement.facts}).items()},
+        facts={
+            name.replace("_", " "): f"{fact:g}" if isinstance(fact, float) else str(fact)
+            for name, fact in facts.items()
+        },
         cleaning=source.cleaning,
         excluded=source.excluded,
         costs=judgement.costs,

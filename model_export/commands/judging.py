@@ -108,7 +108,7 @@ def judge_injected(
         pages = replace(pages, examples=fault_examples(trial, pages.default.recall))
     figures = {"meters_learned": len(learned), "meters": len(judged), "meter_weeks": round(weeks, 1)}
     costs = [(one.family, one.latency_us, one.bytes) for one in findings if not one.error]
-    return Judgement(figures | recall_object(findings), pages, costs, {"faults": "put in by seed"})
+    return Judgement(figures | recall_object(findings), pages, costs)
 
 
 def judge_known(opened: Opened, model: bytes) -> Judgement:

@@ -21,7 +21,7 @@ _COLUMNS: Final = {
     "event_precision": ("alarms true", 2),
     "false_alarms_per_meter_week": ("false/wk", 2),
     "latency_us": ("us", 1),
-    "bytes": ("bytes", 0),
+    "kilobytes": ("kB", 0),
 }
 
 
@@ -60,7 +60,8 @@ def _plain(figures: Mapping[str, Any]) -> Table:
 def _rankings(families: Mapping[str, Mapping[str, Any]]) -> Table:
     table = _table("mean over the meters", [title for title, _ in _COLUMNS.values()])
     for name, family in _usable(families):
-        cells = [_number(family[key], digits) for key, (_, digits) in _COLUMNS.items()]
+        figures = {**family, "kilobytes": family["bytes"] / 1000}
+        cells = [_number(figures[key], digits) for key, (_, digits) in _COLUMNS.items()]
         table.add_row(_marked(name, family), *cells)
     return table
 
@@ -76,11 +77,11 @@ def _buildings(families: Mapping[str, Mapping[str, Any]], figure: str, title: st
 def _recalls(families: Mapping[str, Mapping[str, Any]]) -> Table:
     usable = _usable(families)
     kinds = list(usable[0][1]["recall"])
-    titles = [*(kind.replace("_", "-") for kind in kinds), "false/wk", "us", "bytes"]
+    titles = [*(kind.replace("_", "-") for kind in kinds), "false/wk", "us", "kB"]
     table = _table("share of the faults found, false alarms per meter and week", titles)
     for name, family in usable:
         shares = [_number(family["recall"][kind]["model"], 2) for kind in kinds]
-        costs = [_number(family["latency_us"], 1), _number(family["bytes"], 0)]
+        costs = [_number(family["latency_us"], 1), _number(family["bytes"] / 1000, 0)]
         table.add_row(_marked(name, family), *shares, _rate(family, "model"), *costs)
     rules = usable[0][1]
     table.add_section()
@@ -104,7 +105,7 @@ def _marked(name: str, family: Mapping[str, Any]) -> str:
 
 
 def _table(title: str, headings: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0))
     table.add_column("", no_wrap=True)
     for heading in headings:
         table.add_column(heading, justify="right", overflow="fold")

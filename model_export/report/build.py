@@ -105,7 +105,7 @@ def _cost(costs: Sequence[tuple[str, float, int]]) -> str:
 
     words = (
         "One interval at a time through the gateway's own detector class, on one core of the machine that made this "
-        "report: the median of some rounds."
+        "report: the quickest of some rounds."
     )
     rows = [Row((family, number(latency_us, 1), number(size / 1000, 1))) for family, latency_us, size in costs]
     names = [family for family, _, _ in costs]

@@ -168,7 +168,7 @@ def _trade_off(said: Sequence[FamilyVerdicts]) -> str:
 
 
 def trade_off(verdicts: Sequence[MeterVerdict]) -> tuple[Floats, Floats]:
-    """False alarms per meter and week, and the share of events found, at falling thresholds.
+    """False alarms per meter and week, and the largest share of events that can be found with no more of them.
 
     Args:
         verdicts: What a family said of some meters.
@@ -185,7 +185,7 @@ def trade_off(verdicts: Sequence[MeterVerdict]) -> tuple[Floats, Floats]:
         )
     points.sort()
     false_alarms, recall = np.array(points).T
-    return false_alarms, recall
+    return false_alarms, np.maximum.accumulate(recall)
 
 
 def _match(one: MeterVerdict, threshold: float | None = None) -> Match:
