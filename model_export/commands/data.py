@@ -147,7 +147,8 @@ def _with_conditions(one: MeterSeries) -> MeterSeries:
 def _path(wanted: Wanted) -> Path | None:
     """Where the data are: as told, or in the corpus."""
     if wanted.dataset == "simulated":
-        if wanted.data is not None and wanted.data.exists():
+        # Commands recorded in older model files say `--data simulated`.
+        if wanted.data is not None and wanted.data != Path("simulated"):
             raise DataError(
                 f"--data {wanted.data}: which kind of data is that? say --dataset lead, london, csv or archive"
             )

@@ -60,6 +60,11 @@ def test_the_recorded_command_makes_the_model_again(tmp_path: Path) -> None:
     assert read_model(again)[1]["command"] == facts["command"]
 
 
+def test_commands_of_older_model_files_are_understood(tmp_path: Path) -> None:
+    old = "wattline models train --family kmeans --data simulated --homes 4 --days 10 --interval 1h --seed 1 --alarms 1"
+    assert run(*shlex.split(old)[2:], "--out", str(tmp_path / "m.onnx"))[0] == 0
+
+
 def test_what_cleaning_left_out_is_told(tmp_path: Path) -> None:
     data = write_building(tmp_path / "data", labelled_building(1)).parent
     write_building(data, labelled_building(2, days=16))
