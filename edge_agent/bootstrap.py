@@ -11,7 +11,7 @@ import msgspec
 from edge_agent.agent import Agent
 from edge_agent.batcher import Batcher, FlushTimer
 from edge_agent.clock import ClockWatch
-from edge_agent.config import AgentConfig, MeterConfig, id_problem, load_config
+from edge_agent.config import AgentConfig, DetectorConfig, MeterConfig, id_problem, load_config
 from edge_agent.errors import ModelError
 from edge_agent.intake import Intake
 from edge_agent.judge_guard import GuardedJudge, NoJudge
@@ -60,7 +60,7 @@ def load_plan(path: Path) -> Plan:
     try:
         options = tuple(_options(config, meter, i) for i, meter in enumerate(config.meter))
         further = tuple(_further_meters(config, options))
-        _check_rules_for(config, further)
+        _check_detector_meters(config.detector, {meter.id for meter in config.meter} | {meter.id for meter in further})
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.where}", error.problem) from None
     return Plan(config, options, further)
@@ -78,12 +78,13 @@ def _further_meters(config: AgentConfig, options: Sequence[msgspec.Struct]) -> I
             yield info
 
 
-def _check_rules_for(config: AgentConfig, further: Sequence[MeterInfo]) -> None:
-    """Refuse rules for a meter that there is not: they would silently be no rules."""
-    known = {meter.id for meter in config.meter} | {meter.id for meter in further}
-    for index, rules in enumerate(config.detector.rules.meter):
-        if rules.id not in known:
-            raise ConfigError(f"detector.rules.meter[{index}].id", f"no meter is called {rules.id!r}")
+def _check_detector_meters(detector: DetectorConfig, known: set[str]) -> None:
+    """Refuse a meter that there is not: its rules or values would silently be missing."""
+    named = {f"detector.rules.meter[{index}].id": rules.id for index, rules in enumerate(detector.rules.meter)}
+    named |= {f"detector.{name}": getattr(detector, name) for name in ("temperature_meter", "occupancy_meter")}
+    for where, meter in named.items():
+        if meter and meter not in known:
+            raise ConfigError(where, f"no meter is called {meter!r}")
 
 
 def check_model(config: AgentConfig) -> None:
@@ -203,6 +204,7 @@ def _make_judge(plan: Plan) -> tuple[GuardedJudge | NoJudge, str, Callable[[], o
     from edge_agent.judge import AnomalyJudge
     from edge_agent.judge_state import restore_history, save_history
     from edge_agent.rule_book import RuleBook
+    from edge_agent.site_conditions import SiteConditions
 
     detector = config.detector
     shelf = _shelf(detector.model)
@@ -212,6 +214,7 @@ def _make_judge(plan: Plan) -> tuple[GuardedJudge | NoJudge, str, Callable[[], o
         interval_ms=detector.interval,
         utc_offset_ms=detector.utc_offset * 60_000,
         rules=RuleBook.of(detector.rules, meters) if detector.rules.enabled else None,
+        conditions=SiteConditions(detector.temperature_meter, detector.occupancy_meter),
     )
     path = config.gateway.state_dir / "judge.npz"
     restore_history(judge, path)

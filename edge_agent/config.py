@@ -176,6 +176,8 @@ class DetectorConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
         interval: What is scored at once.
         model: An ONNX file of this contract; without one the factory's model.
         utc_offset: Of the site, in minutes; models know evenings and weekends.
+        temperature_meter: The meter whose `temperature_c` is that outdoors.
+        occupancy_meter: The meter whose `occupancy` is that of the site.
         rules: What is seen without a model.
     """
 
@@ -183,6 +185,8 @@ class DetectorConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     interval: DurationMs = DurationMs(60_000)
     model: Path | None = None
     utc_offset: int = 0
+    temperature_meter: str = ""
+    occupancy_meter: str = ""
     rules: RulesConfig = RulesConfig()
 
 

@@ -18,6 +18,7 @@ from edge_agent.errors import ModelError
 from edge_agent.intervals import IntervalAccumulator
 from edge_agent.ports import Detector
 from edge_agent.rule_book import RuleBook
+from edge_agent.site_conditions import SiteConditions
 from wattline.features import CONTRACT, FEATURES, WARM_UP_MS, FeatureState, most_deviant
 from wattline.intervals import Intervals
 from wattline.reading import Reading
@@ -43,7 +44,7 @@ class AnomalyJudge:
             detector: `rule_stuck` and so on.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument per choice
         self,
         detector_for: DetectorFor,
         *,
@@ -52,6 +53,7 @@ class AnomalyJudge:
         warm_up_ms: int = WARM_UP_MS,
         utc_offset_ms: int = 0,
         rules: RuleBook | None = None,
+        conditions: SiteConditions | None = None,
     ) -> None:
         """Start without history; see `restore`.
 
@@ -62,6 +64,7 @@ class AnomalyJudge:
             warm_up_ms: How long a meter is only watched at first.
             utc_offset_ms: Local time minus UTC at the site.
             rules: What is seen without a model; none without.
+            conditions: Temperature and occupancy of the site; unknown without.
         """
         self.counts: Counter[str] = Counter()
         self._detector_for = detector_for
@@ -69,6 +72,7 @@ class AnomalyJudge:
         self._open = IntervalAccumulator(interval_ms, grace_ms=grace_ms)
         self._state = FeatureState(utc_offset_ms=utc_offset_ms)
         self._rules = rules or RuleBook()
+        self._conditions = conditions or SiteConditions()
 
     @property
     def skipped(self) -> Mapping[str, int]:
@@ -83,6 +87,7 @@ class AnomalyJudge:
         """Take readings of any meters in, each meter's in the order of time."""
         self._open.add(readings)
         self._rules.add(readings)
+        self._conditions.add(readings)
 
     def clock_set(self, by_ms: int) -> None:
         """The wall clock was set by so much."""
@@ -106,7 +111,7 @@ class AnomalyJudge:
 
     def _closed(self, closed: Intervals) -> list[Event]:
         self._state.grow(int(closed.meter.max()) + 1)
-        rows = self._state.advance(closed)
+        rows = self._state.advance(self._conditions.beside(closed))
         ready = rows.ready(self._warm_up_ms)
         self.counts["late"] += int((~rows.in_order).sum())
         self.counts["warming_up"] += int((rows.in_order & ~ready).sum())

@@ -13,6 +13,7 @@ from edge_agent.errors import ModelError
 from edge_agent.judge import AnomalyJudge
 from edge_agent.judge_state import restore_history, save_history
 from edge_agent.rule_book import RuleBook
+from edge_agent.site_conditions import SiteConditions
 from wattline.config import DurationMs
 from wattline.features import NAMES
 from wattline.reading import Reading
@@ -283,3 +284,20 @@ def test_a_history_of_before_there_were_rules_is_of_use(tmp_path: Path) -> None:
     assert told(after.events(now(800))) == [("rule-stuck", 6, 1)]
     save_history(after, tmp_path / "history.npz")
     assert restore_history(judge(), tmp_path / "history.npz")
+
+
+def test_the_detector_sees_the_temperature_of_the_site() -> None:
+    seen: list[npt.NDArray[np.float32]] = []
+
+    class Looking(LevelDetector):
+        def score(self, features: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+            seen.append(features[:, NAMES.index("temperature")])
+            return super().score(features)
+
+    one = AnomalyJudge(lambda _: Looking(), conditions=SiteConditions(temperature_meter="roof"))
+    one.add([Reading("roof", T0 + i * HALF_HOUR, {"temperature_c": 15.0 if i < 199 else -5.0}) for i in range(201)])
+    one.add(half_hours(201))
+    one.events(now(202))
+    temperature = np.concatenate(seen)
+    assert temperature[:100].tolist() == [0.0] * 100
+    assert temperature[-1] == pytest.approx(-2.0, abs=0.1)

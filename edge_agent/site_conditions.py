@@ -1,0 +1,79 @@
+"""Temperature and occupancy of the site, as meters of the gateway tell them, put beside the judged intervals."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from wattline.intervals import HOUR_MS, Floats, Integers, Intervals
+from wattline.reading import Reading
+
+STALE_MS: Final = 3 * HOUR_MS
+"""A condition older than this at an interval's end is unknown there."""
+_EVERY_MS: Final = 5 * 60_000
+_KEPT: Final = 1_000
+"""Three and a half days: as far as intervals may close behind the conditions."""
+
+
+class SiteConditions:
+    """The last days of the site's conditions; one thread calls it."""
+
+    def __init__(self, temperature_meter: str = "", occupancy_meter: str = "") -> None:
+        """Choose whom to believe.
+
+        Args:
+            temperature_meter: The meter whose `temperature_c` is the outdoor temperature; "" for none.
+            occupancy_meter: The meter whose `occupancy` is that of the site; "" for none.
+        """
+        self._series = {
+            (meter, quantity): _Series()
+            for meter, quantity in ((temperature_meter, "temperature_c"), (occupancy_meter, "occupancy"))
+            if meter
+        }
+        self._temperature = self._series.get((temperature_meter, "temperature_c"))
+        self._occupancy = self._series.get((occupancy_meter, "occupancy"))
+
+    def add(self, readings: Iterable[Reading]) -> None:
+        """Take readings of any meters in."""
+        if not self._series:
+            return
+        for reading in readings:
+            for (meter, quantity), series in self._series.items():
+                if reading.meter == meter and quantity in reading.values:
+                    series.add(reading.t_ms, reading.values[quantity])
+
+    def beside(self, intervals: Intervals) -> Intervals:
+        """The intervals, with the conditions known at their ends."""
+        if not self._series:
+            return intervals
+        end_ms = intervals.start_ms + intervals.length_ms
+        return replace(
+            intervals,
+            temperature_c=self._temperature.at(end_ms) if self._temperature else None,
+            occupancy=self._occupancy.at(end_ms) if self._occupancy else None,
+        )
+
+
+class _Series:
+    """One condition in time order, one value in five minutes."""
+
+    def __init__(self) -> None:
+        self._t_ms: deque[int] = deque(maxlen=_KEPT)
+        self._values: deque[float] = deque(maxlen=_KEPT)
+
+    def add(self, t_ms: int, value: float) -> None:
+        """Take a newer value in."""
+        if np.isfinite(value) and (not self._t_ms or t_ms >= self._t_ms[-1] + _EVERY_MS):
+            self._t_ms.append(t_ms)
+            self._values.append(value)
+
+    def at(self, t_ms: Integers) -> Floats:
+        """The newest value at each time, NaN where it is stale."""
+        if not self._t_ms:
+            return np.full(len(t_ms), np.nan)
+        known_ms, values = np.array(self._t_ms), np.array(self._values)
+        place = np.searchsorted(known_ms, t_ms, side="right") - 1
+        fresh = (place >= 0) & (t_ms - known_ms[place] <= STALE_MS)
+        return np.where(fresh, values[place], np.nan)
