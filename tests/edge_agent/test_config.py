@@ -115,7 +115,7 @@ def test_an_url_without_a_port_has_the_one_of_its_scheme(tmp_path: Path, url: st
         ("[[meter]]", RULES + "multiple = 0\n[[meter]]", "detector.rules.multiple", ">= 1.0"),
         ("[[meter]]", RULES + "patience = 3\n[[meter]]", "detector.rules", "unknown key 'patience'"),
         ("[[meter]]", OWN.format("m9", "1h") + "[[meter]]", "detector.rules.meter[0].id", "no meter is called 'm9'"),
-        ("[[meter]]", '[detector]\ntemperature_meter = "m9"\n[[meter]]', "detector.temperature_meter", "called 'm9'"),
+        ('"1m"', '"1m"\ntemperature_meter = "m9"', "detector.temperature_meter", "no meter is called 'm9'"),
         ("[[meter]]", OWN.format("m1", "0s") + "[[meter]]", "detector.rules.meter[0].zero_after", "longer than 0"),
         (
             "[[meter]]",
