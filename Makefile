@@ -29,10 +29,11 @@ format: .venv/.has-dev ## Format the code and mend what ruff can mend
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-bench: .venv/.has-dev ## Measure the edge agent and the ingest path
+bench: .venv/.has-dev ## Measure the edge agent, the ingest path and a run over a survey
 	@.ci/servers .venv/servers-install.log
 	@.venv/bin/wattline bench edge $(ARGS)
 	@.venv/bin/wattline bench ingest $(ARGS)
+	@.venv/bin/wattline bench batch $(ARGS)
 
 pins: .venv/.has-dev ## Resolve requirements/*.txt anew
 	@requirements/pin .venv/bin/python

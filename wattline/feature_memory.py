@@ -101,7 +101,7 @@ def advanced(memory: Memory, now: Intervals, square: Floats, versus: Floats, odd
     still = (now.high - now.low <= SAME * scale) & ~first
     flat = still & (np.abs(x - memory.last) <= SAME * scale)
     zero = still & (np.abs(x) <= SAME * scale)
-    shifts = np.stack(memory[_SHIFTS])
+    shifts: Floats = np.stack(list(memory[_SHIFTS]))
     shifts += gains[:4] * (shift - shifts)
     return memory._replace(
         seen=memory.seen + 1.0,

@@ -2,6 +2,7 @@
 
 import typer
 
+from model_export.batch.command import batch
 from model_export.commands.evaluate import evaluate
 from model_export.commands.export import export
 from model_export.commands.train import train
@@ -24,3 +25,4 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(export)
 app.command()(segments)
+app.command()(batch)

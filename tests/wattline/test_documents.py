@@ -41,7 +41,9 @@ def _commands(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
-def test_configuration_files_load(page: Path, tmp_path: Path) -> None:
+def test_configuration_files_load(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.onnx").touch()
     file = tmp_path / "example.toml"
     for text in _blocks(page, "toml"):
         if "[[rule]]" in text:
@@ -51,6 +53,9 @@ def test_configuration_files_load(page: Path, tmp_path: Path) -> None:
             file.write_text(text if "[gateway]" in text else GATEWAY + text)
             for number, meter in enumerate(agent_config.load_config(file).meter):
                 meter_options(meter, f"meter[{number}]")
+        elif "[detector" in text:
+            file.write_text(GATEWAY + text + '[[meter]]\nid = "x"\nsensor = "dsmr"\n')
+            agent_config.load_config(file)
         else:
             file.write_text(text)
             cloud_config.load_config(file)
