@@ -30,6 +30,8 @@ HARDLY_KNOWN_MS: Final = 26 * HOUR_MS
 """And so long for its next two: some meters send once a day."""
 
 _MINUTE_MS: Final = 60_000
+_LISTEN_EVERY_MS: Final = 5_000
+"""How often it is seen who was heard: the agent looks every second, and silence lasts minutes."""
 _MOST_GROWTH: Final = 4.0
 """One long distance counts with at most this multiple of what was usual: an outage must not deafen."""
 _FADE_MS: Final = 28 * 24 * HOUR_MS
@@ -121,6 +123,7 @@ class LiveRules:
         self._expected = tuple(meters)
         self._meters: dict[str, _Meter] = {meter: _Meter() for meter in self._expected}
         self._pending: list[Event] = []
+        self._listened_ms = 0
 
     def add(self, readings: Iterable[Reading]) -> None:
         """Look at readings of any meters; what is not newer than the meter's last says only that it lives."""
@@ -181,11 +184,18 @@ class LiveRules:
         self._pending = []
         if now_ms < MIN_TIME_MS:  # a clock that was never set
             return found
+        if not 0 <= now_ms - self._listened_ms < _LISTEN_EVERY_MS:
+            self._listened_ms = now_ms
+            found += self._listen(now_ms)
+        return _merged(found)
+
+    def _listen(self, now_ms: int) -> list[Event]:
+        found = []
         for name, meter in self._meters.items():
             event = self._heard(name, meter, now_ms) if meter.heard else self._unheard(name, meter, now_ms)
             if event is not None:
                 found.append(event)
-        return _merged(found)
+        return found
 
     def _heard(self, name: str, meter: _Meter, now_ms: int) -> Event | None:
         was_silent, since_ms = meter.silent, meter.heard_ms or meter.since_ms
