@@ -108,7 +108,7 @@ def facts_of(model: bytes) -> dict[str, str]:
 def score_rows(model: bytes, rows: Rows) -> Scored:
     """What the model file says of N rows."""
     score, found = _run(model, rows, (SCORE, FOUND))
-    return Scored(score.astype(np.float64), found)
+    return Scored(score.astype(np.float64), found.astype(np.bool_))
 
 
 def raw_rows(model: onnx.ModelProto, rows: Rows) -> Floats:

@@ -1,17 +1,14 @@
-"""ONNX graphs, node by node: one place that knows opsets, precision and names.
+"""ONNX graphs, node by node: what joins converted pipelines, and makes of their raw scores what the contract promises.
 
-The converters that exist make a node for every step of every component. On an
-edge a node costs one to two microseconds, whatever it does, so detectors are
-written as few large products instead.
+One place that knows opsets, precision and names.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import helper, numpy_helper
+from onnx import compose, helper, numpy_helper
 
 from wattline.features import NAMES
 
@@ -72,6 +69,14 @@ class Graph:
             raise ValueError(f"{tensor} is not what the newest node makes")
         newest.output[0] = newest.name = name
 
+    def include(self, model: onnx.ModelProto) -> str:
+        """All nodes of a model of the features, under names of their own, and the name of its one output."""
+        renamed = compose.add_prefix(model, f"part_{len(self.nodes)}_", rename_inputs=False).graph
+        self.nodes.extend(renamed.node)
+        self.constants.extend(renamed.initializer)
+        [output] = renamed.output
+        return str(output.name)
+
     def affine(self, tensor: str, weights: Array, bias: Array) -> str:
         """`tensor @ weights + bias` in one node."""
         return self.add("Gemm", tensor, self.constant(weights), self.constant(bias))
@@ -96,20 +101,3 @@ class Graph:
         model = helper.make_model(graph, opset_imports=opsets, producer_name="wattline", ir_version=IR_VERSION)
         onnx.checker.check_model(model, full_check=True)
         return model
-
-
-def squared_distances(graph: Graph, transforms: Sequence[Array], offsets: Sequence[Array]) -> str:
-    """`|features @ transform + offset|²` for each of K transforms, as a tensor of N x K.
-
-    One product for all of them; a difference of squares would be faster still, but
-    cancels in float32 what matters: short distances far from the origin.
-
-    Args:
-        graph: Gets the nodes.
-        transforms: K arrays of F x F.
-        offsets: K arrays of F.
-    """
-    width = len(offsets[0])
-    projected = graph.affine(FEATURES, np.hstack(transforms), np.concatenate(offsets))
-    shape = graph.constant(np.array([-1, len(offsets), width]))
-    return graph.add("ReduceSumSquare", graph.add("Reshape", projected, shape), axes=[2], keepdims=0)

@@ -4,10 +4,10 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.compose import ColumnTransformer
 
 from wattline.features import FEATURES, NAMES, Part
-from wattline.intervals import Floats, Integers
+from wattline.intervals import Integers
 
 
 def _of(part: Part) -> Integers:
@@ -25,16 +25,10 @@ def evidence(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return matrix[:, EVIDENCE]
 
 
-def evidence_step() -> FunctionTransformer:
-    """`evidence` as the first step of a pipeline."""
-    return FunctionTransformer(evidence)
-
-
-def spread_out(weights: Floats) -> Floats:
-    """Weights of the columns of evidence as weights of all features: float64[E, K] to float64[F, K]."""
-    whole = np.zeros((len(FEATURES), weights.shape[1]))
-    whole[EVIDENCE] = weights
-    return whole
+def evidence_step() -> ColumnTransformer:
+    """`evidence` as the first step of a pipeline, one that skl2onnx can convert."""
+    chosen = ColumnTransformer([("evidence", "passthrough", EVIDENCE.tolist())])
+    return chosen.fit(np.zeros((1, len(FEATURES)), np.float32))
 
 
 def named(*names: str) -> Integers:

@@ -9,10 +9,11 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from model_export.families.columns import evidence, evidence_step, spread_out
+from model_export.families.columns import evidence, evidence_step
+from model_export.families.conversion import converted
 from model_export.families.port import Rows, Tick
-from model_export.families.rows import fitted_scaler, sample, scaling, trimmed
-from model_export.graph import Graph, squared_distances
+from model_export.families.rows import fitted_scaler, sample, trimmed
+from model_export.graph import Graph
 from wattline.intervals import Floats
 
 NAME: Final = "gmm"
@@ -60,20 +61,5 @@ def raw_score(pipeline: Pipeline, matrix: Rows) -> Floats:
 
 
 def add_raw(pipeline: Pipeline, graph: Graph) -> str:
-    """Mahalanobis distances of all components in one product; see `Family.add_raw`."""
-    _, scaler, mixture = (step for _, step in pipeline.steps)
-    factor, offset = scaling(scaler)
-    roots = mixture.precisions_cholesky_ / np.sqrt(2.0)
-    transforms = [spread_out(factor[:, None] * root) for root in roots]
-    offsets = [(offset - mean) @ root for mean, root in zip(mixture.means_, roots, strict=True)]
-    halves = squared_distances(graph, transforms, offsets)
-    joint = graph.add("Sub", graph.constant(_peaks(mixture)), halves)
-    return graph.add("Neg", graph.add("ReduceLogSumExp", joint, axes=[1], keepdims=1))
-
-
-def _peaks(mixture: GaussianMixture) -> Floats:
-    """The log density of each component at its mean, with its weight."""
-    diagonals = np.diagonal(mixture.precisions_cholesky_, axis1=1, axis2=2)
-    dimensions = mixture.means_.shape[1]
-    log_peak = np.log(diagonals).sum(axis=1) - 0.5 * dimensions * np.log(2.0 * np.pi)
-    return np.asarray(np.log(mixture.weights_) + log_peak, np.float64)
+    """skl2onnx's `score_samples`, negated; see `Family.add_raw`."""
+    return graph.add("Neg", graph.include(converted(pipeline, "score_samples", {"score_samples": True})))

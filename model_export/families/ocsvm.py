@@ -9,13 +9,15 @@ does not run into 0 far from all support vectors.
 from typing import Final
 
 import numpy as np
+from skl2onnx.algebra.onnx_ops import OnnxGemm, OnnxMul, OnnxReduceLogSumExp_13, OnnxReduceSumSquare_13, OnnxSub
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import OneClassSVM
 
-from model_export.families.columns import evidence, evidence_step, spread_out
+from model_export.families.columns import evidence, evidence_step
+from model_export.families.conversion import Node, converted_by, floats
 from model_export.families.port import Rows, Tick
-from model_export.families.rows import fitted_scaler, sample, scaling, trimmed
-from model_export.graph import FEATURES, Graph
+from model_export.families.rows import fitted_scaler, sample, trimmed
+from model_export.graph import OPSET, Graph
 from wattline.intervals import Floats
 
 NAME: Final = "ocsvm"
@@ -61,13 +63,21 @@ def _log_weights(machine: OneClassSVM) -> Floats:
 
 
 def add_raw(pipeline: Pipeline, graph: Graph) -> str:
-    """`|z|² - logsumexp(2 z S - |s|² + log alpha)`; see `Family.add_raw`."""
-    _, scaler, machine = (step for _, step in pipeline.steps)
-    factor, offset = scaling(scaler)
-    width = np.sqrt(machine.gamma)
-    vectors = width * machine.support_vectors_
-    scaled = graph.affine(FEATURES, spread_out(np.diag(width * factor)), width * offset)
-    square = graph.add("ReduceSumSquare", scaled, axes=[1], keepdims=1)
-    bias = _log_weights(machine) - (vectors**2).sum(axis=1)
-    kernel = graph.add("ReduceLogSumExp", graph.affine(scaled, 2.0 * vectors.T, bias), axes=[1], keepdims=1)
-    return graph.add("Sub", square, kernel)
+    """The pipeline, its last step by `_surprise_of`; see `Family.add_raw`."""
+    return graph.include(converted_by(_surprise_of, pipeline))
+
+
+def _surprise_of(machine: OneClassSVM, scaled: Node, raw: list[Node]) -> Node:
+    """`gamma |z|² - logsumexp(2 gamma z S - gamma |s|² + log alpha)`.
+
+    skl2onnx 1.20 gives the decision function in float32, which is flat far away: on the four LEAD buildings 451
+    rows tie as the strangest of all, 368 of the 565 labelled ones among them, and the average precision of one
+    building falls from 0.47 to 0.36.
+    """
+    gamma, vectors = machine.gamma, machine.support_vectors_
+    bias = _log_weights(machine) - gamma * (vectors**2).sum(axis=1)
+    exponent = OnnxGemm(scaled, floats(2.0 * gamma * vectors.T), floats(bias), op_version=OPSET)
+    kernel = OnnxReduceLogSumExp_13(exponent, axes=[1], keepdims=1, op_version=OPSET)
+    squares = OnnxReduceSumSquare_13(scaled, axes=[1], keepdims=1, op_version=OPSET)
+    squares = OnnxMul(squares, floats([gamma]), op_version=OPSET)
+    return OnnxSub(squares, kernel, op_version=OPSET, output_names=raw)

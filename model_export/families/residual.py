@@ -9,16 +9,17 @@ from itertools import repeat
 from typing import Final, Self
 
 import numpy as np
+from skl2onnx.algebra.onnx_ops import OnnxDiv, OnnxGather, OnnxReduceL2_13, OnnxSub
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from model_export.families.columns import CONTEXT, named
+from model_export.families.conversion import Node, converted_by, floats
 from model_export.families.port import Rows, Tick
 from model_export.families.rows import sample, trimmed
-from model_export.families.trees import Tree, add_trees
-from model_export.graph import FEATURES, Graph
-from wattline.features import NAMES
+from model_export.families.trees import Tree, sum_of_trees
+from model_export.graph import OPSET, Graph
 from wattline.intervals import Floats
 
 NAME: Final = "residual"
@@ -92,13 +93,16 @@ def raw_score(pipeline: Pipeline, matrix: Rows) -> Floats:
 
 
 def add_raw(pipeline: Pipeline, graph: Graph) -> str:
-    """The forest in one node, the columns it forecasts, and their distance; see `Family.add_raw`."""
-    residual: ForecastResidual = pipeline[-1]
+    """The pipeline, its one step by `_error`; see `Family.add_raw`."""
+    return graph.include(converted_by(_error, pipeline))
+
+
+def _error(residual: ForecastResidual, rows: Node, raw: list[Node]) -> Node:
+    """The forest in one node, the columns it forecasts, and their distance."""
     unit = residual.usual_error_ * np.sqrt(len(TARGETS))
     trees = residual.forest_.estimators_
     shares = [tree.tree_.value.reshape(-1, len(TARGETS)) / (unit * len(trees)) for tree in trees]
-    forecast = add_trees(graph, [Tree(*one) for one in zip(trees, repeat(CONTEXT), shares, strict=False)], len(TARGETS))
-    chosen = np.zeros((len(NAMES), len(TARGETS)))
-    chosen[TARGETS, np.arange(len(TARGETS))] = 1.0 / unit
-    actual = graph.add("MatMul", FEATURES, graph.constant(chosen))
-    return graph.add("ReduceL2", graph.add("Sub", actual, forecast), axes=[1], keepdims=1)
+    forecast = sum_of_trees(rows, map(Tree, trees, repeat(CONTEXT), shares), len(TARGETS))
+    actual = OnnxDiv(OnnxGather(rows, TARGETS, axis=1, op_version=OPSET), floats(unit), op_version=OPSET)
+    error = OnnxSub(actual, forecast, op_version=OPSET)
+    return OnnxReduceL2_13(error, axes=[1], keepdims=1, op_version=OPSET, output_names=raw)

@@ -45,12 +45,6 @@ def fitted_scaler(rows: Floats, least_scale: float) -> StandardScaler:
     return scaler
 
 
-def scaling(scaler: StandardScaler) -> tuple[Floats, Floats]:
-    """The scaler as factors and offsets: `scaled = row * factor + offset`."""
-    factor = 1.0 / np.asarray(scaler.scale_, np.float64)
-    return factor, -np.asarray(scaler.mean_, np.float64) * factor
-
-
 def sample(matrix: npt.NDArray[np.float32], most: int, seed: int) -> npt.NDArray[np.float32]:
     """At most that many rows, in their order."""
     if len(matrix) <= most:

@@ -10,9 +10,11 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from skl2onnx.algebra.onnx_ops import OnnxTreeEnsembleRegressor_3
 from sklearn.tree import BaseDecisionTree
 
-from model_export.graph import FEATURES, ML_DOMAIN, Graph
+from model_export.families.conversion import Node
+from model_export.graph import ML_OPSET
 from wattline.intervals import Floats, Integers
 
 _LEAF: Final = -1
@@ -35,23 +37,22 @@ class Tree:
     first_target: int = 0
 
 
-def add_trees(graph: Graph, trees: Iterable[Tree], targets: int) -> str:
-    """The sum of all trees, as a tensor float32[N, targets].
+def sum_of_trees(rows: Node, trees: Iterable[Tree], targets: int) -> Node:
+    """The sum of all trees, float32[N, targets].
 
     Args:
-        graph: Gets one node.
+        rows: The input whose columns the trees know, float32[N, C].
         trees: The trees.
         targets: How many sums there are.
     """
     parts = [_attributes(tree, number) for number, tree in enumerate(trees)]
     joined: dict[str, Any] = {name: [value for part in parts for value in part[name]] for name in parts[0]}
-    return graph.add(
-        "TreeEnsembleRegressor",
-        FEATURES,
-        domain=ML_DOMAIN,
+    return OnnxTreeEnsembleRegressor_3(
+        rows,
         n_targets=targets,
         aggregate_function="SUM",
         post_transform="NONE",
+        op_version=ML_OPSET,
         **joined,
     )
 

@@ -14,8 +14,8 @@ from tests.model_export.detectors import WISHES, hostile_rows, small_detectors, 
 from wattline.features import BOUND, NAMES
 
 every_family = pytest.mark.parametrize("family", FAMILIES)
-MAX_NODES = 12
-"""Each costs an edge one to two microseconds."""
+MAX_NODES = 40
+"""Each costs an edge up to half a microsecond."""
 
 
 @every_family
@@ -62,7 +62,7 @@ def test_an_impossible_interval_is_an_anomaly_and_most_ordinary_ones_are_none(fa
 def test_the_graph_is_small_in_bytes_and_nodes_and_of_the_pinned_opsets(family: str) -> None:
     model = onnx.load_from_string(small_detectors()[family].export({}))
     assert model.ByteSize() <= (1_000_000 if family == ENSEMBLE else 400_000)
-    assert len(model.graph.node) <= MAX_NODES * (3 if family == ENSEMBLE else 1)
+    assert len(model.graph.node) <= MAX_NODES * (2 if family == ENSEMBLE else 1)
     assert {entry.domain: entry.version for entry in model.opset_import} == {"": OPSET, "ai.onnx.ml": ML_OPSET}
     assert model.ir_version == IR_VERSION
 

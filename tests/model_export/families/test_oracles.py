@@ -1,21 +1,23 @@
-"""Each family's own arithmetic, against scikit-learn's and against another converter of the same pipeline."""
+"""Each family's arithmetic against scikit-learn's, and its own converters against skl2onnx's where those are fit."""
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import pytest
 from skl2onnx import to_onnx
+from sklearn.base import BaseEstimator
 from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import Pipeline
 
-from model_export.detector import Single
-from model_export.export import build_graph, raw_rows
+from model_export.detector import Single, fit_detector
+from model_export.export import build_graph, raw_rows, score_rows
 from model_export.families.columns import CONTEXT, EVIDENCE, evidence
+from model_export.families.conversion import OPSETS
 from model_export.families.residual import TARGETS, ForecastResidual
-from model_export.graph import ML_OPSET, OPSET
-from tests.model_export.detectors import hostile_rows, small_detectors, small_table
+from tests.model_export.detectors import WISHES, hostile_rows, small_detectors, small_table
+from wattline.features import NAMES
 
 
 def fitted(family: str) -> Pipeline:
@@ -29,28 +31,16 @@ def our_raw(family: str, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float6
     return raw_rows(build_graph(detector.scorer, detector.curve, detector.threshold), rows)
 
 
-def their_output(
-    steps: Any,  # noqa: ANN401 - any estimator
-    rows: npt.NDArray[np.float32],
-    output: str,
-    options: dict[str, bool] | None = None,
-) -> npt.NDArray[np.float32]:
-    last = steps.steps[-1][1] if isinstance(steps, Pipeline) else steps
-    model = to_onnx(
-        steps,
-        rows[:1],
-        options={id(last): options} if options else None,
-        target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET},
-    )
+def their_output(estimator: BaseEstimator, rows: npt.NDArray[np.float32], output: str) -> npt.NDArray[np.float32]:
+    model = to_onnx(estimator, rows[:1], target_opset=OPSETS)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     [result] = session.run([output], {session.get_inputs()[0].name: rows})
     return np.asarray(result, np.float32)
 
 
-def test_the_mixture_is_the_one_that_skl2onnx_converts() -> None:
-    rows = small_table(seed=9).matrix
-    theirs = their_output(fitted("gmm")[1:], evidence(rows), "score_samples", {"score_samples": True})
-    np.testing.assert_allclose(our_raw("gmm", rows), -theirs.ravel(), rtol=1e-4, atol=1e-3)
+def test_the_mixture_is_thin_where_scikit_learn_s_density_is_low() -> None:
+    rows = np.vstack([small_table(seed=9).matrix, hostile_rows()])
+    np.testing.assert_allclose(our_raw("gmm", rows), -fitted("gmm").score_samples(rows), rtol=1e-5, atol=1e-4)
 
 
 def test_the_forest_is_the_one_that_skl2onnx_converts() -> None:
@@ -75,6 +65,23 @@ def test_centroids_are_scikit_learn_s_and_three_is_mean_plus_three_sigma_at_each
     assert 0 < by_rule.mean() < 0.2
 
 
+def test_a_row_that_is_a_centroid_is_at_no_distance_of_it() -> None:
+    _, scaler, clusters = (step for _, step in fitted("kmeans").steps)
+    rows = np.zeros((clusters.n_clusters, len(NAMES)), np.float32)
+    rows[:, EVIDENCE] = scaler.inverse_transform(clusters.cluster_centers_)
+    np.testing.assert_allclose(our_raw("kmeans", rows), small_detectors()["kmeans"].raw(rows), atol=1e-5)
+
+
+@pytest.mark.parametrize("level", [-1.0, 1.0, 3.0])
+def test_meters_that_stand_still_keep_their_centroid_exact(level: float) -> None:
+    table = small_table()
+    matrix = table.matrix.copy()
+    matrix[np.ix_(np.flatnonzero(table.meter < 2), EVIDENCE)] = level
+    still = fit_detector(replace(table, matrix=matrix), replace(WISHES, family="kmeans"))
+    exported = score_rows(still.export({}), matrix)
+    np.testing.assert_allclose(exported.score, still.score(matrix), atol=1e-4)
+
+
 def test_the_machine_s_raw_score_is_a_monotone_function_of_its_decision_function() -> None:
     rows = small_table(seed=9).matrix
     machine = fitted("ocsvm")[-1]
@@ -85,6 +92,13 @@ def test_the_machine_s_raw_score_is_a_monotone_function_of_its_decision_function
     far = small_detectors()["ocsvm"].raw(hostile_rows())
     assert np.isfinite(far).all()
     assert far.max() > small_detectors()["ocsvm"].raw(rows).max()
+
+
+def test_the_machine_tells_far_rows_apart_where_its_decision_function_is_flat() -> None:
+    direction = np.ones((1, len(NAMES)), np.float32)
+    far = direction * np.arange(5, 30, dtype=np.float32)[:, None]
+    assert len(np.unique(fitted("ocsvm").decision_function(far).astype(np.float32))) < len(far)
+    assert (np.diff(our_raw("ocsvm", far)) > 0).all()
 
 
 def test_the_forecast_knows_nothing_of_the_interval_itself() -> None:

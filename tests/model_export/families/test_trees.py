@@ -7,28 +7,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from onnx import TensorProto, helper
+from skl2onnx.algebra.onnx_ops import OnnxAdd
+from sklearn.base import BaseEstimator
 from sklearn.ensemble import IsolationForest, RandomForestRegressor
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeRegressor
 
-from model_export.families.trees import Tree, add_trees, leaf_depths, rounded_down
-from model_export.graph import FEATURES, IR_VERSION, ML_OPSET, OPSET, Graph
+from model_export.families.conversion import Node, converted_by
+from model_export.families.trees import Tree, leaf_depths, rounded_down, sum_of_trees
+from model_export.graph import FEATURES, OPSET
+from wattline.features import NAMES
 
 Rows = npt.NDArray[np.float32]
 
 
+class Forest(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+    """Trees as the one step of a pipeline."""
+
+    def __init__(self, trees: list[Tree], targets: int) -> None:
+        self.trees = trees
+        self.targets = targets
+
+
+def doubled(forest: Forest, rows: Node, outputs: list[Node]) -> Node:
+    total = sum_of_trees(rows, forest.trees, forest.targets)
+    return OnnxAdd(total, total, op_version=OPSET, output_names=outputs)
+
+
 def sums(trees: list[Tree], targets: int, rows: Rows) -> npt.NDArray[np.float32]:
     """What the node makes of rows."""
-    graph = Graph()
-    out = add_trees(graph, trees, targets)
-    inputs = [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["N", rows.shape[1]])]
-    outputs = [helper.make_tensor_value_info(out, TensorProto.FLOAT, ["N", targets])]
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
-    body = helper.make_graph(graph.nodes, "trees", inputs, outputs, graph.constants)
-    model = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION)
+    padded = np.zeros((len(rows), len(NAMES)), np.float32)
+    padded[:, : rows.shape[1]] = rows
+    forest = make_pipeline(Forest(trees, targets))
+    model = converted_by(doubled, forest)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    [result] = session.run(None, {FEATURES: rows})
-    return np.asarray(result, np.float32)
+    [result] = session.run(None, {FEATURES: padded})
+    return np.asarray(result, np.float32) / 2.0
 
 
 def on_borders(trees: list[DecisionTreeRegressor], columns: int) -> Rows:
