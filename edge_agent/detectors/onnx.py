@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FACTORY_LABELS: Final = {60_000: "1m", 900_000: "15m", 1_800_000: "30m", 3_600_000: "1h"}
 FACTORY_MODELS: Final = {
-    interval_ms: Path(__file__).parent / f"default-gmm-{label}.onnx" for interval_ms, label in _FACTORY_LABELS.items()
+    interval_ms: Path(__file__).parent / f"default-{label}.onnx" for interval_ms, label in _FACTORY_LABELS.items()
 }
 """The models that come with the agent, by the length of interval in ms."""
 MAX_MODEL_BYTES: Final = 8 << 20
