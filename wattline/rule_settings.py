@@ -28,8 +28,8 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         pausing_stuck_after: `stuck_after` for gas, water and heat.
         pausing_zero_after: `zero_after` for gas, water and heat.
         gap_after: No data for so long, told when they come again.
-        multiple: Runs of up to so many times the meter's longest run of the last weeks are its nature.
-        jump: A rate of so many times the peak of the last weeks, at a meter known for a week.
+        multiple: Runs of up to so many times those that the meter has on most days are its nature.
+        jump: A rate of so many times what was reached on several of the last days, at a meter known for a week.
     """
 
     stuck_after: DurationMs = DurationMs(3 * _HOUR_MS)
@@ -38,7 +38,7 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     pausing_zero_after: DurationMs = DurationMs(3 * _WEEK_MS)
     gap_after: DurationMs = DurationMs(90 * 60_000)
     multiple: Annotated[float, msgspec.Meta(ge=1, le=1000)] = 3.0
-    jump: Annotated[float, msgspec.Meta(gt=1, le=1e9)] = 6.0
+    jump: Annotated[float, msgspec.Meta(gt=1, le=1e9)] = 10.0
 
 
 class MeterLimits(NamedTuple):

@@ -7,20 +7,21 @@ from the length of the run up to there, so a restart repeats nothing.
 
 A meter that does the same as a rule, only by nature, is measured by itself: a limit
 is the larger of a fixed time and a multiple of the runs that the meter has on most
-days (`wattline.run_memory`).
+days (`wattline.day_memory`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
+from itertools import pairwise
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from wattline.day_memory import DAY_MS, DayMemory, Kind
 from wattline.features import WARM_UP_MS, FeatureRows, Observed
 from wattline.intervals import HOUR_MS, Floats, Integers, Intervals
 from wattline.rule_settings import MeterLimits, RuleSettings
-from wattline.run_memory import Run, RunMemory
 
 WEEK_MS: Final = 7 * 24 * HOUR_MS
 _PAST_PER_RUN: Final = 2.0
@@ -126,9 +127,9 @@ class RuleState:
 
     def __init__(self, meters: int = 0) -> None:
         """Start without memory; `advance` adds meters."""
-        self._runs = RunMemory(meters)
-        self._open_ms = np.zeros((len(Run), meters))
-        self._broken_ms = np.zeros((len(Run), meters))
+        self._days = DayMemory(meters)
+        self._open_ms = np.zeros((len(Kind), meters))
+        self._broken_ms = np.zeros((len(Kind), meters))
         self._until_ms = np.zeros(meters)
 
     def advance(
@@ -152,7 +153,7 @@ class RuleState:
         order = order[rows.in_order[order]]
         now, seen = intervals.take(order), Observed(*(column[order] for column in rows.observed))
         known_ms, ready, columns = rows.known_ms[order], rows.ready(warm_up_ms)[order], limits.at(now.meter)
-        found = _jumps(now, seen, known_ms, columns)
+        found = self._jumps(now, known_ms, columns)
         if len(order):
             found += [entry for entry in self._run_rules(now, seen, known_ms, columns) if ready[entry.row]]
         return _broken(found, order)
@@ -160,7 +161,7 @@ class RuleState:
     def _grow(self, meters: int) -> None:
         missing = max(meters - len(self._until_ms), 0)
         if missing:
-            self._runs.grow(meters)
+            self._days.grow(meters)
             self._open_ms = np.pad(self._open_ms, ((0, 0), (0, missing)))
             self._broken_ms = np.pad(self._broken_ms, ((0, 0), (0, missing)))
             self._until_ms = np.pad(self._until_ms, (0, missing))
@@ -173,8 +174,8 @@ class RuleState:
         self._until_ms[now.meter[last]] = end_ms[last]
         found = self._gaps(now, seen, known_ms, limits)
         for kind, length_ms, least_ms in (
-            (Run.FLAT, np.where(seen.zero_ms == 0, seen.flat_ms, 0.0), limits.stuck_ms),
-            (Run.ZERO, seen.zero_ms, limits.zero_ms),
+            (Kind.FLAT, np.where(seen.zero_ms == 0, seen.flat_ms, 0.0), limits.stuck_ms),
+            (Kind.ZERO, seen.zero_ms, limits.zero_ms),
         ):
             before_ms = _before(length_ms, last, self._open_ms[kind, now.meter])
             self._open_ms[kind, now.meter[last]] = length_ms[last]
@@ -182,8 +183,8 @@ class RuleState:
             for row in np.flatnonzero(ended | (length_ms >= least_ms)).tolist():
                 meter, length = int(now.meter[row]), float(length_ms[row])
                 if ended[row]:
-                    self._runs.book(kind, meter, until_ms[row] - before_ms[row], until_ms[row])
-                usual = self._runs.usual_ms(kind, meter, end_ms[row] - length, known_ms[row] - length)
+                    self._days.book_run(kind, meter, until_ms[row] - before_ms[row], until_ms[row])
+                usual = self._days.usual_ms(kind, meter, end_ms[row] - length, known_ms[row] - length)
                 limit = max(float(least_ms[row]), float(limits.multiple[row]) * usual)
                 if length < limit:
                     continue
@@ -194,11 +195,29 @@ class RuleState:
                     found.append(_Entry(row, _RULE_OF[kind], length, limit))
         return found
 
+    def _jumps(self, now: Intervals, known_ms: Floats, limits: "_Columns") -> "list[_Entry]":
+        found = []
+        high = np.abs(now.high) >= np.abs(now.low)
+        rate, day = np.where(high, now.high, now.low), now.start_ms // DAY_MS
+        for first, end in pairwise(_borders(now.meter, day)):
+            meter, today = int(now.meter[first]), int(day[first])
+            peak = self._days.usual_peak(meter, today) if known_ms[first] >= WEEK_MS else 0.0
+            usual = limits.jump[first] * peak if peak else np.inf
+            most, least = min(limits.most[first], usual), max(limits.least[first], -usual)
+            for row in (np.flatnonzero((rate[first:end] > most) | (rate[first:end] < least)) + first).tolist():
+                again = now.start_ms[row] - self._broken_ms[Kind.PEAK, meter] < _EPISODE_MS
+                self._broken_ms[Kind.PEAK, meter] = now.start_ms[row] + now.length_ms[row]
+                if not again:
+                    value = float(rate[row])
+                    found.append(_Entry(row, Rule.JUMP, value, float(least if value < least else most)))
+            self._days.book_peak(meter, today, float(np.abs(rate[first:end]).max()))
+        return found
+
     def _gaps(self, now: Intervals, seen: Observed, known_ms: Floats, limits: "_Columns") -> "list[_Entry]":
         found = []
         for row in np.flatnonzero(seen.gap_ms * limits.multiple > limits.gap_ms).tolist():
             meter, gap, start = int(now.meter[row]), float(seen.gap_ms[row]), float(now.start_ms[row])
-            usual = self._runs.usual_ms(Run.GAP, meter, start - gap, known_ms[row] - gap)
+            usual = self._days.usual_ms(Kind.GAP, meter, start - gap, known_ms[row] - gap)
             limit = max(
                 float(limits.gap_ms[row]),
                 float(now.length_ms[row]),
@@ -207,13 +226,13 @@ class RuleState:
             )
             if gap > limit:
                 found.append(_Entry(row, Rule.DROP_OUT, gap, limit))
-            self._runs.book(Run.GAP, meter, start - gap, start)
+            self._days.book_run(Kind.GAP, meter, start - gap, start)
         return found
 
     def export(self) -> dict[str, npt.NDArray[Any]]:
         """The whole memory as arrays, for `restore` after a restart."""
         own = {"open_ms": self._open_ms, "broken_ms": self._broken_ms, "until_ms": self._until_ms}
-        return {**{name: array.copy() for name, array in own.items()}, **self._runs.export()}
+        return {**{name: array.copy() for name, array in own.items()}, **self._days.export()}
 
     @classmethod
     def restore(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
@@ -223,8 +242,8 @@ class RuleState:
             ValueError: The arrays are not such a memory.
         """
         state = cls()
-        state._runs = RunMemory.restore(arrays)
-        shape = (len(Run), state._runs.meters)
+        state._days = DayMemory.restore(arrays)
+        shape = (len(Kind), state._days.meters)
         for name, expected in (("open_ms", shape), ("broken_ms", shape), ("until_ms", shape[1:])):
             array = arrays[name].astype(np.float64)
             if array.shape != expected or not np.isfinite(array).all():
@@ -253,7 +272,7 @@ def reason(rule: Rule, name: str, rate: float, figure: float, limit: float) -> s
     return f"drop-out: no {name} for {passed}"
 
 
-_RULE_OF: Final = {Run.FLAT: Rule.STUCK, Run.ZERO: Rule.ZERO}
+_RULE_OF: Final = {Kind.FLAT: Rule.STUCK, Kind.ZERO: Rule.ZERO}
 
 
 class _Entry(NamedTuple):
@@ -274,6 +293,12 @@ def _broken(found: Sequence[_Entry], order: npt.NDArray[np.intp]) -> Broken:
     )
 
 
+def _borders(meter: Integers, day: Integers) -> list[int]:
+    """Where another meter or day begins, and the end."""
+    changes = (meter[1:] != meter[:-1]) | (day[1:] != day[:-1])
+    return [0, *(np.flatnonzero(changes) + 1).tolist(), len(meter)] if len(meter) else []
+
+
 def _before(values: Floats, last: npt.NDArray[np.bool_], remembered: Floats) -> Floats:
     """The value of each meter's interval before; `last` marks each meter's last one."""
     begins = np.r_[True, last[:-1]]
@@ -285,22 +310,9 @@ def _passed_now(run_ms: float, limit_ms: float, step_ms: float, gap_ms: float) -
     return run_ms >= limit_ms > run_ms - gap_ms - step_ms and gap_ms < _MOST_GAP_SHARE * limit_ms
 
 
-def _past_ms(kind: Run, limit_ms: float) -> float:
+def _past_ms(kind: Kind, limit_ms: float) -> float:
     """How long a meter must be known before a run that passes this limit says something."""
-    return max(_PAST_PER_RUN * limit_ms, WEEK_MS if kind is Run.ZERO else 0)
-
-
-def _jumps(now: Intervals, seen: Observed, known_ms: Floats, limits: "_Columns") -> list[_Entry]:
-    high = np.abs(now.high) >= np.abs(now.low)
-    rate = np.where(high, now.high, now.low)
-    settled = (known_ms >= WEEK_MS) & (seen.peak > 0)
-    usual = np.where(settled, limits.jump * np.where(settled, seen.peak, 1.0), np.inf)
-    most, least = np.minimum(limits.most, usual), np.maximum(limits.least, -usual)
-    # Where the interval before was as far out, the episode is older.
-    goes_on = (seen.previous > most) | (seen.previous < least)
-    limit = np.where(rate < least, least, most)
-    rows = np.flatnonzero(((rate > most) | (rate < least)) & ~goes_on).tolist()
-    return [_Entry(row, Rule.JUMP, float(rate[row]), float(limit[row])) for row in rows]
+    return max(_PAST_PER_RUN * limit_ms, WEEK_MS if kind is Kind.ZERO else 0)
 
 
 def _span(ms: float) -> str:

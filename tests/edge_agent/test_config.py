@@ -60,7 +60,7 @@ def test_a_meter_can_have_rules_of_its_own(load: Callable[[str], Plan]) -> None:
     rules = load(SOUND.replace("[[meter]]", RULES + 'stuck_after = "6h"\n' + own + "[[meter]]")).config.detector.rules
     mine, usual = rules.limits_of("m1", "power_w"), rules.limits_of("m2", "power_w")
     assert (mine.stuck_ms, mine.zero_ms, mine.jump) == (6 * 3_600_000, 14 * 86_400_000, 50.0)
-    assert (usual.stuck_ms, usual.zero_ms, usual.jump) == (6 * 3_600_000, 3 * 3_600_000, 6.0)
+    assert (usual.stuck_ms, usual.zero_ms, usual.jump) == (6 * 3_600_000, 3 * 3_600_000, 10.0)
     assert (rules.silent_after_ms("m1"), rules.silent_after_ms("m2")) == (2 * 86_400_000, 900_000)
 
 

@@ -104,6 +104,17 @@ def test_faults_now_and_then_do_not_make_the_next_one_look_ordinary() -> None:
     assert judged(hours(after_weeks(*faults))) == [f"STUCK {96 * i + 3}" for i in range(8)]
 
 
+def test_a_glitch_now_and_then_does_not_hide_the_next_one() -> None:
+    glitches = np.concatenate([np.r_[50.0, ordinary(239, seed=i)] for i in range(4)])
+    assert judged(hours(after_weeks(*glitches))) == [f"JUMP {240 * i}" for i in range(4)]
+    assert judged(hours(after_weeks(*[50.0, 0.3] * 40))) == ["JUMP 0"]
+
+
+def test_coming_home_from_a_holiday_is_no_jump() -> None:
+    away = np.random.default_rng(5).uniform(0.02, 0.04, 20 * 24)
+    assert judged(hours(after_weeks(*away))) == []
+
+
 def test_what_flaps_is_told_again_only_after_a_day_without() -> None:
     flapping = np.tile(np.r_[np.full(6, 0.2), 0.4], 6)
     assert judged(hours(after_weeks(*flapping, *ordinary(30), *[0.3] * 6))) == ["STUCK 3", "STUCK 75"]

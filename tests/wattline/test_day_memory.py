@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from wattline.run_memory import Run, RunMemory
+from wattline.day_memory import DayMemory, Kind
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -15,12 +15,12 @@ T0 = 20_000 * DAY
 
 def usual_h(runs: Sequence[tuple[float, float]], at_day: float, known_days: float = 100) -> float:
     """What is usual after runs of (day of the start, hours)."""
-    memory = RunMemory(2)
+    memory = DayMemory(2)
     for day, hours in runs:
-        memory.book(Run.ZERO, 1, T0 + day * DAY, T0 + day * DAY + hours * HOUR)
-    assert memory.usual_ms(Run.FLAT, 1, T0 + at_day * DAY, known_days * DAY) == 0
-    assert memory.usual_ms(Run.ZERO, 0, T0 + at_day * DAY, known_days * DAY) == 0
-    return memory.usual_ms(Run.ZERO, 1, T0 + at_day * DAY, known_days * DAY) / HOUR
+        memory.book_run(Kind.ZERO, 1, T0 + day * DAY, T0 + day * DAY + hours * HOUR)
+    assert memory.usual_ms(Kind.FLAT, 1, T0 + at_day * DAY, known_days * DAY) == 0
+    assert memory.usual_ms(Kind.ZERO, 0, T0 + at_day * DAY, known_days * DAY) == 0
+    return memory.usual_ms(Kind.ZERO, 1, T0 + at_day * DAY, known_days * DAY) / HOUR
 
 
 NIGHTS = [(day, 8.0) for day in range(14)]
@@ -61,14 +61,34 @@ def test_usual_is_what_is_reached_on_most_days(
 
 
 def test_memory_survives_and_grows() -> None:
-    memory = RunMemory(1)
+    memory = DayMemory(1)
     for day, hours in NIGHTS:
-        memory.book(Run.GAP, 0, T0 + day * DAY, T0 + day * DAY + hours * HOUR)
-    again = RunMemory.restore(memory.export())
+        memory.book_run(Kind.GAP, 0, T0 + day * DAY, T0 + day * DAY + hours * HOUR)
+    again = DayMemory.restore(memory.export())
     again.grow(3)
     assert again.meters == 3
-    assert again.usual_ms(Run.GAP, 0, T0 + 14 * DAY, 100 * DAY) == 8 * HOUR
-    assert again.usual_ms(Run.GAP, 2, T0 + 14 * DAY, 100 * DAY) == 0
+    assert again.usual_ms(Kind.GAP, 0, T0 + 14 * DAY, 100 * DAY) == 8 * HOUR
+    assert again.usual_ms(Kind.GAP, 2, T0 + 14 * DAY, 100 * DAY) == 0
+
+
+@pytest.mark.parametrize(
+    ("peaks", "expected"),
+    [
+        ([5.0, 6.0, 7.0, 8.0], 6.0),
+        ([5.0, 6.0, 5.5, 90.0, 5.0, 80.0], 6.0),
+        ([5.0] * 5 + [0.1] * 21, 5.0),
+        ([5.0] * 5 + [0.1] * 30, 0.1),
+        ([5.0, 6.0], 0.0),
+    ],
+    ids=["ordinary", "two glitches", "three weeks of holiday", "five weeks of holiday", "hardly known"],
+)
+def test_the_usual_peak_is_what_several_days_reached(peaks: Sequence[float], expected: float) -> None:
+    memory = DayMemory(1)
+    for day, peak in enumerate(peaks):
+        memory.book_peak(0, 20_000 + day, peak / 2)
+        memory.book_peak(0, 20_000 + day, peak)
+        memory.book_peak(0, 20_000 + day, 0.0)
+    assert memory.usual_peak(0, 20_000 + len(peaks)) == expected
 
 
 Array = npt.NDArray[np.generic]
@@ -80,8 +100,10 @@ Array = npt.NDArray[np.generic]
     ids=["other days", "no numbers", "other axes", "other kinds"],
 )
 def test_a_broken_memory_is_refused(spoil: Callable[[Array], Array]) -> None:
-    arrays = RunMemory(4).export()
-    with pytest.raises(ValueError, match="memory of runs"):
-        RunMemory.restore({**arrays, "runs_ms": spoil(arrays["runs_ms"])})
-    with pytest.raises(ValueError, match="memory of runs"):
-        RunMemory.restore({**arrays, "runs_ms": spoil(arrays["runs_ms"]), "runs_day": spoil(arrays["runs_day"])})
+    arrays = DayMemory(4).export()
+    with pytest.raises(ValueError, match="memory of days"):
+        DayMemory.restore({**arrays, "days_largest": spoil(arrays["days_largest"])})
+    with pytest.raises(ValueError, match="memory of days"):
+        DayMemory.restore(
+            {**arrays, "days_largest": spoil(arrays["days_largest"]), "days_day": spoil(arrays["days_day"])}
+        )
