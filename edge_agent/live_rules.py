@@ -96,8 +96,9 @@ class _Meter:
         if self.heard_ms or not self.arrivals:
             # While a history is read the distances of the readings say more than those of their arrivals.
             passed_ms = max(passed_ms, self.step_ms)
-        if self.arrivals >= _KNOWN:
-            passed_ms = min(passed_ms, _MOST_GROWTH * (self.usual_ms + _MINUTE_MS))
+        # Also where a clock begins in 1970 or 2000 and is set later: that is no distance.
+        most_ms = _MOST_GROWTH * (self.usual_ms + _MINUTE_MS) if self.arrivals >= _KNOWN else HARDLY_KNOWN_MS
+        passed_ms = min(passed_ms, most_ms)
         self.usual_ms = max(passed_ms, self.usual_ms * (1.0 - min(max(passed_ms, 0.0) / _FADE_MS, 1.0)))
         self.arrivals += 1
         self.heard_ms, self.step_ms, self.heard = now_ms, 0, False
@@ -138,7 +139,7 @@ class LiveRules:
             if t_ms <= last_ms:
                 continue
             meter.last_ms = t_ms
-            if last_ms and t_ms - last_ms > meter.step_ms:
+            if last_ms >= MIN_TIME_MS and t_ms - last_ms > meter.step_ms:
                 meter.step_ms = t_ms - last_ms
             values = reading.values
             if len(values) not in meter.widths:

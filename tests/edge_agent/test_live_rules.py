@@ -116,6 +116,15 @@ def test_a_clock_that_is_set_makes_nobody_silent() -> None:
     assert live.events(5_000) == []
 
 
+@pytest.mark.parametrize("first_ms", [10_000, 946_684_900_000, T0 - 400 * DAY], ids=["1970", "2000", "a year ago"])
+def test_a_clock_that_begins_long_ago_and_is_set_does_not_deafen(first_ms: int) -> None:
+    live = rules("m")
+    arrive(live, [first_ms])
+    live.clock_set(T0 - first_ms)
+    assert arrive(live, every(MINUTE, 30 * 24 * 60)) == []
+    assert [event.kind for event in wait(live, T0 + 30 * DAY, T0 + 32 * DAY)] == ["meter_silent"]
+
+
 def test_a_meter_can_be_left_out() -> None:
     live = LiveRules(lambda meter: float("inf") if meter == "boat" else 15 * MINUTE, meters=["boat"])
     arrive(live, every(MINUTE, 5), "boat")
