@@ -2,7 +2,6 @@
 
 import logging
 import os
-import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -49,7 +48,7 @@ def restore_history(judge: AnomalyJudge, path: Path) -> bool:
             judge.restore(dict(arrays))
     except FileNotFoundError:
         return False
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        _log.warning("history_not_restored file=%s error=%s", path, error)
+    except Exception as error:  # noqa: BLE001 (a damaged file fails in a dozen ways; none may keep the agent from starting)
+        _log.warning("history_not_restored file=%s error=%s: %s", path, type(error).__name__, error)
         return False
     return True

@@ -115,6 +115,8 @@ class RuleBook:
         """
         if self._live is None or self._intervals is None or not arrays:
             return
-        self._intervals.restore(arrays)
+        left_ms = int(arrays["last_ms"])
         self._live.restore(arrays)
-        self._left_ms = int(arrays["last_ms"])
+        # Last: rows of meters whose names are not taken over would be others' rows.
+        self._intervals.restore(arrays)
+        self._left_ms = left_ms
