@@ -69,7 +69,8 @@ class AnomalyJudge:
         self.counts: Counter[str] = Counter()
         self._detector_for = detector_for
         self._warm_up_ms, self._utc_offset_ms = warm_up_ms, utc_offset_ms
-        self._open = IntervalAccumulator(interval_ms, grace_ms=grace_ms)
+        self._interval_ms, self._grace_ms = interval_ms, grace_ms
+        self._open = self._accumulator()
         self._state = FeatureState(utc_offset_ms=utc_offset_ms)
         self._rules = rules or RuleBook()
         self._conditions = conditions or SiteConditions()
@@ -104,6 +105,7 @@ class AnomalyJudge:
             episode of a broken rule; other kinds are of `edge_agent.live_rules`.
         """
         events = self._counted(self._rules.live_events(now_ms))
+        self._conditions.clock(now_ms)
         closed = self._open.close_due(now_ms)
         if len(closed):
             events += self._closed(closed)
@@ -179,7 +181,7 @@ class AnomalyJudge:
         }
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Go on from what `export` gave; call it before the first `add`.
+        """Go on from what `export` gave, or change nothing of the intervals; call it before the first `add`.
 
         Raises:
             ValueError: The arrays are not the history of a judge of this contract.
@@ -187,9 +189,13 @@ class AnomalyJudge:
         if str(arrays.get("contract")) != CONTRACT:
             raise ValueError(f"no history of the contract {CONTRACT}")
         state = FeatureState.restore(_part(arrays, "features_"), utc_offset_ms=self._utc_offset_ms)
+        opened = self._accumulator()
+        opened.restore(_part(arrays, "open_"))
         self._rules.restore(_part(arrays, "rules_"))
-        self._open.restore(_part(arrays, "open_"))
-        self._state = state
+        self._open, self._state = opened, state
+
+    def _accumulator(self) -> IntervalAccumulator:
+        return IntervalAccumulator(self._interval_ms, grace_ms=self._grace_ms)
 
 
 def _part(arrays: Mapping[str, npt.NDArray[Any]], prefix: str) -> Arrays:

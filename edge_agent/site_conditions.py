@@ -9,10 +9,13 @@ import numpy as np
 
 from wattline.intervals import HOUR_MS, Floats, Integers, Intervals
 from wattline.reading import Reading
+from wattline.wire import MAX_AHEAD_MS
 
 STALE_MS: Final = 3 * HOUR_MS
 """A condition older than this at an interval's end is unknown there."""
 _EVERY_MS: Final = 5 * 60_000
+_BELIEVED: Final = {"temperature_c": (-90.0, 70.0), "occupancy": (0.0, 1e6)}
+"""What a place on earth can have; broken sensors tell -127 or 1e300."""
 _KEPT: Final = 1_000
 """Three and a half days: as far as intervals may close behind the conditions."""
 
@@ -28,7 +31,7 @@ class SiteConditions:
             occupancy_meter: The meter whose `occupancy` is that of the site; "" for none.
         """
         self._series = {
-            (meter, quantity): _Series()
+            (meter, quantity): _Series(*_BELIEVED[quantity])
             for meter, quantity in ((temperature_meter, "temperature_c"), (occupancy_meter, "occupancy"))
             if meter
         }
@@ -43,6 +46,15 @@ class SiteConditions:
             for (meter, quantity), series in self._series.items():
                 if reading.meter == meter and quantity in reading.values:
                     series.add(reading.t_ms, reading.values[quantity])
+
+    def clock(self, now_ms: int) -> None:
+        """Forget what came with a time that cannot be believed: it would make all that follows late.
+
+        Args:
+            now_ms: The wall clock, ms UTC.
+        """
+        for series in self._series.values():
+            series.forget_after(now_ms + MAX_AHEAD_MS)
 
     def beside(self, intervals: Intervals) -> Intervals:
         """The intervals, with the conditions known at their ends."""
@@ -59,15 +71,22 @@ class SiteConditions:
 class _Series:
     """One condition in time order, one value in five minutes."""
 
-    def __init__(self) -> None:
+    def __init__(self, least: float, most: float) -> None:
+        self._least, self._most = least, most
         self._t_ms: deque[int] = deque(maxlen=_KEPT)
         self._values: deque[float] = deque(maxlen=_KEPT)
 
     def add(self, t_ms: int, value: float) -> None:
         """Take a newer value in."""
-        if np.isfinite(value) and (not self._t_ms or t_ms >= self._t_ms[-1] + _EVERY_MS):
+        if self._least <= value <= self._most and (not self._t_ms or t_ms >= self._t_ms[-1] + _EVERY_MS):
             self._t_ms.append(t_ms)
             self._values.append(value)
+
+    def forget_after(self, t_ms: int) -> None:
+        """Drop what is newer."""
+        while self._t_ms and self._t_ms[-1] > t_ms:
+            self._t_ms.pop()
+            self._values.pop()
 
     def at(self, t_ms: Integers) -> Floats:
         """The newest value at each time, NaN where it is stale."""

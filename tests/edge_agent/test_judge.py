@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -114,6 +115,43 @@ def test_a_broken_history_file_costs_a_warm_up_and_no_more(tmp_path: Path, conte
     assert len(judging.events(now(96))) == 1
     assert save_history(judging, path)
     assert restore_history(judge(), path)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"features_places": np.array(1)},
+        {"open_quantities": np.array(["energy_kwh", "nonsense"])},
+        {"rules_last_ms": np.array(np.inf)},
+        {"rules_values": np.array(["?"])},
+        {"rules_until_ms": np.zeros(7)},
+    ],
+    ids=["no columns", "unknown quantity", "endless time", "letters", "other rows"],
+)
+def test_a_damaged_history_is_taken_over_in_no_part(tmp_path: Path, spoilt: dict[str, npt.NDArray[Any]]) -> None:
+    readings = half_hours(96, spike_at=70)
+    detector = LevelDetector()
+    before, after = (
+        AnomalyJudge(lambda _: detector, warm_up_ms=86_400_000, rules=RuleBook.of(RulesConfig(), ["m"]))
+        for _ in range(2)
+    )
+    before.add([*readings[:60], Reading("other", T0, {"energy_kwh": 0.3}, HALF_HOUR)])
+    before.events(now(60))
+    np.savez(tmp_path / "history.npz", allow_pickle=False, **before.export() | spoilt)
+    assert not restore_history(after, tmp_path / "history.npz")
+    after.add(readings)
+    assert [event.t for event in after.events(now(96)) if event.detector == "level-1"] == [now(70)]
+    assert after.export()["open_meters"].tolist() == ["m"]
+
+
+def test_a_history_file_of_a_kind_that_cannot_be_read_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "history.npz"
+    assert save_history(judge(), path)
+    content = bytearray(path.read_bytes())
+    directory = content.rindex(b"PK\x01\x02")
+    content[directory + 10] = 99  # the way of compression
+    path.write_bytes(content)
+    assert not restore_history(judge(), path)
 
 
 def test_a_history_of_another_contract_is_refused() -> None:

@@ -43,14 +43,24 @@ def test_a_condition_is_believed_for_some_hours(late_ms: int) -> None:
         told(0, 4.0, meter="cellar"),
         told(0, 4.0, quantity="humidity_pct"),
         told(0, float("nan")),
+        told(0, -127.0),
+        told(0, 1e300),
         told(10 * HOUR_MS, 4.0),
     ],
-    ids=["another meter", "another quantity", "no number", "from later"],
+    ids=["another meter", "another quantity", "no number", "a broken sensor", "no temperature", "from later"],
 )
 def test_nothing_else_is_taken_for_it(reading: Reading) -> None:
     conditions = SiteConditions(temperature_meter="roof")
     conditions.add([reading])
     assert np.isnan(temperatures(conditions, 2)).all()
+
+
+def test_a_time_that_cannot_be_believed_blocks_nothing() -> None:
+    conditions = SiteConditions(temperature_meter="roof")
+    conditions.add([told(0, 4.0), told(10**14, 9.0)])
+    conditions.clock(HOUR_MS)
+    conditions.add([told(HOUR_MS, 5.0)])
+    assert temperatures(conditions, 1) == [5.0]
 
 
 def test_a_reading_every_second_for_a_month_is_kept_in_bounded_memory() -> None:
