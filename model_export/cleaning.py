@@ -26,6 +26,9 @@ HOUSE_SHARE: Final = 0.01
 So the first use of a flat that stood empty stays."""
 LARGE_BOUND: Final = 10.0
 """Beyond the largest believable rate (10 MW) this multiple is enough. A campus that always draws more stays."""
+MOST_LARGE: Final = 1_000.0
+"""Beyond this multiple of it (10 GW, a large country's use) even a meter that says so always is not believed: one such
+meter would spoil a model for all."""
 RARE: Final = 0.99
 _GRID_SLACK: Final = 2
 """Sampled values come with jitter: only a distance of more than two steps between them is a gap."""
@@ -178,7 +181,7 @@ def _judged(rows: pl.DataFrame, name: str) -> pl.DataFrame:
     bounds = rated.filter(pl.col("meter").is_in(peaks.implode())).group_by("meter").agg(_rare=rare)
     own = pl.max_horizontal(pl.col("_rare") * OWN_BOUND, pl.lit(most * HOUSE_SHARE))
     large = pl.max_horizontal(pl.col("_rare") * LARGE_BOUND, pl.lit(most))
-    bounds = bounds.select("meter", _bound=pl.min_horizontal(own, large))
+    bounds = bounds.select("meter", _bound=pl.min_horizontal(own, large, pl.lit(most * MOST_LARGE)))
     return rated.join(bounds, on="meter", how="left", maintain_order="left")
 
 

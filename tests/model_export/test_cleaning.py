@@ -59,6 +59,7 @@ REGISTER = [100.0 + 0.2 * i for i in range(40)]
         ("gigawatts", half_hours([*HOUSE, 1e9, -1e9]), {"negative": 1, "impossible": 1}),
         ("an oven, in a flat that stood empty", half_hours([0.001] * 500 + [2.5]), {}),
         ("a spike of 40 times", half_hours([*HOUSE, 20.0]), {}),
+        ("a meter that always speaks of absurd sizes", half_hours(HOUSE + [1e300, 1e22] * 40), {"impossible": 80}),
         ("a campus that always draws 20 MW", half_hours([10_000.0, 11_000.0, 12_000.0] * 20), {}),
     ],
 )  # fmt: skip
