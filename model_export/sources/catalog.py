@@ -103,6 +103,8 @@ def open_dataset(
     chosen = options or Options()
     if name not in USUAL_INTERVAL_MS:
         raise DataError(f"{name}: no such data set; there are {', '.join(USUAL_INTERVAL_MS)}")
+    if chosen.labels and name in {"simulated", "archive"}:
+        raise DataError(f"{chosen.labels}: labels go with files, not with {name}")
     length_ms = interval_ms or USUAL_INTERVAL_MS[name]
     if name == "simulated":
         return _simulated(length_ms, chosen)

@@ -129,6 +129,10 @@ def find_layout(columns: Sequence[str], names: Names, where: str) -> Layout:
         told = ", ".join(name for name in _TIME_NAMES if name)
         raise DataError(f"{where}: no column of times (one of {told}) among {_few(columns)}")
     meter = names.meter or _first(plain, _METER_NAMES) or ""
+    if names.value and names.value in {time, meter}:
+        raise DataError(
+            f"{where}: the column {names.value} holds {'times' if names.value == time else 'meters'}, not values"
+        )
     if names.value == EVERY_COLUMN:
         if not names.quantity:
             raise DataError(f"{where}: a column per meter does not tell its quantity; name it, such as power_w")

@@ -61,6 +61,12 @@ def test_what_is_not_there_is_said(tmp_path: Path, name: str, path: str | None, 
         list(open_dataset(name, tmp_path / path if path else None).series())
 
 
+@pytest.mark.parametrize("name", ["simulated", "archive"])
+def test_labels_that_would_not_be_looked_at_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"labels\.csv: labels go with files"):
+        open_dataset(name, tmp_path, options=Options(labels=tmp_path / "labels.csv"))
+
+
 @pytest.mark.parametrize(
     ("file", "value", "quantity", "interval_ms", "meters"),
     [

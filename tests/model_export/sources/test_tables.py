@@ -109,6 +109,8 @@ def test_columns_are_found_or_named(columns: list[str], names: Names, expected: 
         (Names("x"), "name it and its quantity"),
         (Names("x", "colour"), "f: colour is no quantity"),
         (Names("*"), "does not tell its quantity"),
+        (Names("time", "power_w"), "the column time holds times, not values"),
+        (Names("y", "power_w", meter="y"), "the column y holds meters, not values"),
         (Names(quantity="power_w"), "no column of values"),
     ],
 )
