@@ -25,3 +25,15 @@ class TrainingError(ModelExportError):
 
 class ParityError(ModelExportError):
     """The ONNX graph and the trained pipeline disagree."""
+
+
+def one_line(problem: str, most: int = 1_000) -> str:
+    """A problem as one line that a terminal shows and does not obey: headers of binary files end up in messages.
+
+    Args:
+        problem: What is wrong, in any characters.
+        most: Longer lines are cut in the middle: where it is comes first, what was expected last.
+    """
+    words = "".join(one if one.isprintable() else " " for one in problem).split()
+    line = " ".join(words)
+    return line if len(line) <= most else f"{line[: most // 2]} .. {line[-most // 2 :]}"

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, one_line
+from model_export.whole_files import refuse_folder, write_whole
 
 Step = Callable[[str, int | None], Callable[[], None]]
 """Begins a step of so many parts; gives what is called after each part."""
@@ -45,7 +46,7 @@ def readable_errors() -> Iterator[None]:
 
 
 def _complain(problem: str) -> NoReturn:
-    typer.echo(typer.style(f"error: {' '.join(problem.split())}", fg="red"), err=True)
+    typer.echo(typer.style(f"error: {one_line(problem)}", fg="red"), err=True)
     raise typer.Exit(2) from None
 
 
@@ -83,6 +84,7 @@ def check_writable(out: Path) -> None:
     Raises:
         OSError: It cannot.
     """
+    refuse_folder(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     fresh = out.with_name(f"{out.name}.new")
     fresh.write_bytes(b"")
@@ -91,7 +93,4 @@ def check_writable(out: Path) -> None:
 
 def write_file(out: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all."""
-    fresh = out.with_name(f"{out.name}.new")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    fresh.write_bytes(content)
-    fresh.replace(out)
+    write_whole(out, lambda fresh: fresh.write_bytes(content))

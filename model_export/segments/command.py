@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from model_export.errors import DataError, ModelExportError
+from model_export.errors import DataError, ModelExportError, one_line
 from wattline.config import parse_duration
 
 if TYPE_CHECKING:
@@ -133,12 +133,16 @@ def _profiles(dataset: str, data: Path | None, clock: "Clock") -> "Profiles":
     """The profiles of a data set, and all meters without one."""
     from model_export.segments.profiles import Excluded
     from model_export.segments.segmentation import profiles_of
-    from model_export.sources.catalog import Options, open_dataset
+    from model_export.sources.catalog import USUAL_INTERVAL_MS, Options, open_dataset
 
+    if data is None and dataset in USUAL_INTERVAL_MS.keys() - {"simulated"}:
+        raise DataError(f"--dataset {dataset}: say with --data where the files are")
     # Here a profile judges by full days what is too short.
     source = open_dataset(dataset, data, clock.interval_ms, Options(shortest_days=0.0))
     with _progress() as step:
         profiles = profiles_of(source.series(), clock, step("reading"))
+    if source.report.other_files:
+        typer.echo(f"files of another layout, not read: {', '.join(source.report.other_files)}", err=True)
     return profiles.and_excluded(Excluded(one.meter, one.excluded, one.detail) for one in source.report.exclusions)
 
 
@@ -187,7 +191,7 @@ def _readable_errors() -> Iterator[None]:
     try:
         yield
     except (ModelExportError, OSError) as error:
-        typer.echo(typer.style(f"error: {' '.join(str(error).split())}", fg="red"), err=True)
+        typer.echo(typer.style(f"error: {one_line(str(error))}", fg="red"), err=True)
         raise typer.Exit(2) from None
 
 

@@ -2,12 +2,14 @@
 
 import csv
 from collections.abc import Iterable, Sequence
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Final
 
 from model_export.segments.profiles import Excluded
 from model_export.segments.segmentation import Membership
+from model_export.whole_files import write_whole
 from wattline.segments import COLUMNS
 
 SEGMENTS: Final = "segments.json"
@@ -30,11 +32,12 @@ def excluded_csv(excluded: Sequence[Excluded]) -> bytes:
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:
     """Write files that are there whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        fresh = folder / f"{name}.new"
-        fresh.write_bytes(content)
-        fresh.replace(folder / name)
+        write_whole(folder / name, partial(_write, content=content))
+
+
+def _write(fresh: Path, content: bytes) -> None:
+    fresh.write_bytes(content)
 
 
 def _csv(head: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:

@@ -109,7 +109,7 @@ def test_london_homes_of_the_corpus(corpus: Path, tmp_path: Path) -> None:
         (["--interval", "7m"], "--interval"),
         (["--time-zone", "Mars"], "--time-zone Mars"),
         (["--dataset", "paris"], "paris: no such data set"),
-        (["--dataset", "csv"], "path of its files is needed"),
+        (["--dataset", "csv"], "say with --data where the files are"),
         (["--data", "{empty}"], "holds no"),
         (["--data", "{absent}"], "absent"),
         (
