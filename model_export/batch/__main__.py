@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from model_export.batch.engines import Engine, check_engine
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, one_line
 from wattline.errors import WattlineError
 
 _EXIT_USAGE: Final = 2
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         result = asked.do(asked)
     except (ModelExportError, WattlineError) as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {one_line(str(error))}\n")
         return _EXIT_USAGE
     sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
     return 0

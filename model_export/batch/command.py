@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, one_line
 
 if TYPE_CHECKING:
     from model_export.batch.results import Summary
@@ -37,7 +37,7 @@ def batch(
         with _rows_so_far() as progress:
             summary = run_batch(data, out, progress)
     except ModelExportError as error:
-        typer.echo(typer.style(f"error: {' '.join(str(error).split())}", fg="red"), err=True)
+        typer.echo(typer.style(f"error: {one_line(str(error))}", fg="red"), err=True)
         raise typer.Exit(_EXIT_USAGE) from None
     if as_json:
         typer.echo(msgspec.json.encode(summary))

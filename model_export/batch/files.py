@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -12,6 +13,7 @@ _HOMES: Final = ("lclid",)
 _TIMES: Final = ("datetime", "tstp")
 _VALUES: Final = ("kwh/hh (per half hour)", "energy(kwh/hh)")
 _LONGEST_HEADER: Final = 4096
+_READ_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ def find_survey(folder: Path) -> Survey:
     Raises:
         DataError: There are no files, or one has no or another layout.
     """
-    found = [file for file in folder.glob("*") if file.name.endswith((".csv", ".csv.gz"))]
+    if not folder.is_dir():
+        raise DataError(f"{folder}: {'is no folder' if folder.exists() else 'there is no such folder'}")
+    found = [file for file in folder.glob("*") if file.name.endswith((".csv", ".csv.gz")) and file.is_file()]
     files = tuple(sorted(found, key=_natural))
     if not files:
         raise DataError(f"{folder}: holds no .csv or .csv.gz file")
@@ -53,6 +57,21 @@ def find_survey(folder: Path) -> Survey:
     return Survey(files, columns, home, time, value)
 
 
+def broken_file(survey: Survey) -> Path | None:
+    """The first file that cannot be read to its end; None where each can."""
+    return next((file for file in survey.files if not _is_whole(file)), None)
+
+
+def _is_whole(file: Path) -> bool:
+    try:
+        with _opened(file) as stream:
+            while stream.read(_READ_BYTES):
+                pass
+    except (OSError, EOFError, zlib.error):
+        return False
+    return True
+
+
 def _natural(file: Path) -> tuple[list[int], str]:
     return [int(number) for number in re.findall(r"\d+", file.name)], file.name
 
@@ -61,8 +80,10 @@ def _header(file: Path) -> tuple[str, ...]:
     try:
         with _opened(file) as stream:
             line = stream.readline(_LONGEST_HEADER)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{file}: {getattr(error, 'strerror', None) or error}") from None
+    if not line.strip():
+        raise DataError(f"{file}: is empty")
     return tuple(line.decode("utf-8-sig", "replace").rstrip("\r\n").split(","))
 
 

@@ -15,6 +15,7 @@ from model_export.batch.results import ANOMALIES, DAILY, FORECAST, SUMMARY, Coun
 from model_export.batch.rules import DAY_SLOTS
 from model_export.batch.stop_watch import StopWatch
 from model_export.errors import DataError
+from model_export.whole_files import write_whole
 
 
 def run_batch(data: Path, out: Path, progress: Callable[[int], None] = lambda _: None) -> Summary:
@@ -53,7 +54,7 @@ def run_batch(data: Path, out: Path, progress: Callable[[int], None] = lambda _:
         seconds=round(watch.total_s, 3),
         steps_s=watch.laps_s,
     )
-    write_summary(summary, out)
+    _write_last(summary, out)
     return summary
 
 
@@ -83,6 +84,13 @@ def _make(out: Path) -> None:
 
 def _write(table: pl.DataFrame, file: Path) -> None:
     try:
-        table.write_parquet(file)
+        write_whole(file, table.write_parquet)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{file}: {error}") from None
+
+
+def _write_last(summary: Summary, out: Path) -> None:
+    try:
+        write_summary(summary, out)
+    except OSError as error:
+        raise DataError(f"{out / SUMMARY}: {error.strerror or error}") from None

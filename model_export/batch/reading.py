@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from model_export.batch.files import Survey
+from model_export.batch.files import Survey, broken_file
 from model_export.batch.results import Counts
 from model_export.batch.rules import END_MS, FIRST_MS, HALF_HOUR_MS, MOST_KWH, NO_VALUES
 from model_export.errors import DataError
@@ -70,7 +70,8 @@ def read_pieces(survey: Survey, homes: dict[str, int]) -> Iterator[Piece]:
         for frame in columns.collect_batches(chunk_size=PIECE_ROWS, maintain_order=True):
             yield _piece(frame, homes)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{survey.files[0].parent}: {error}") from None
+        # polars does not say which of the files it was.
+        raise DataError(f"{broken_file(survey) or survey.files[0].parent}: {error}") from None
 
 
 def _piece(frame: pl.DataFrame, homes: dict[str, int]) -> Piece:

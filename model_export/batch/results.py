@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from model_export.whole_files import write_whole
+
 DAILY: Final = "daily.parquet"
 FORECAST: Final = "forecast.parquet"
 ANOMALIES: Final = "anomalies.parquet"
@@ -107,4 +109,5 @@ def read_summary(folder: Path) -> Summary:
 
 def write_summary(summary: Summary, folder: Path) -> None:
     """Write it last: a folder with a summary has all results."""
-    (folder / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
+    content = msgspec.json.format(msgspec.json.encode(summary))
+    write_whole(folder / SUMMARY, lambda fresh: fresh.write_bytes(content))

@@ -41,7 +41,8 @@ def test_gzipped_files_and_others_beside_them(tmp_path: Path) -> None:
     [
         ({}, "holds no .csv or .csv.gz file"),
         ({"a.txt": b""}, "holds no .csv or .csv.gz file"),
-        ({"a.csv": b""}, r"a.csv: no column lclid among $"),
+        ({"a.csv": b""}, r"a.csv: is empty"),
+        ({"a.csv": b"\n\n"}, r"a.csv: is empty"),
         ({"a.csv": b"time,power\n1,2\n"}, "a.csv: no column lclid among time, power"),
         ({"a.csv": b"LCLid,time,KWH\n"}, "a.csv: no column datetime or tstp among LCLid, time, KWH"),
         ({"a.csv": HEADER.encode(), "b.csv": b"LCLid\n"}, r"b.csv: has other columns \(LCLid\) than a.csv"),
@@ -57,5 +58,17 @@ def test_what_does_not_fit_is_named(tmp_path: Path, files: dict[str, bytes], mes
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere: holds no .csv"):
+    with pytest.raises(DataError, match=r"nowhere: there is no such folder"):
         find_survey(tmp_path / "nowhere")
+
+
+def test_a_file_instead_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(HEADER)
+    with pytest.raises(DataError, match=r"a.csv: is no folder"):
+        find_survey(tmp_path / "a.csv")
+
+
+def test_a_folder_called_like_a_file_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(DataError, match=r"holds no .csv"):
+        find_survey(tmp_path)

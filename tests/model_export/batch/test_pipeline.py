@@ -1,5 +1,7 @@
 """The whole run: what goes in, what comes out, and what is counted."""
 
+import resource
+import signal
 from pathlib import Path
 
 import msgspec
@@ -100,6 +102,22 @@ def test_results_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "out" / DAILY).mkdir(parents=True)
     with pytest.raises(DataError, match=DAILY):
         run_batch(folder, tmp_path / "out")
+
+
+def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
+    folder = survey(tmp_path / "in", living("A", 400))
+    out = tmp_path / "out"
+    # A limit on the size of a file ends a write as a full disk does: in the middle, with an error.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(DataError, match=DAILY):
+            run_batch(folder, out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert list(out.iterdir()) == []
 
 
 def test_a_run_that_fails_leaves_no_summary_of_an_earlier_one(tmp_path: Path) -> None:
