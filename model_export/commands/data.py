@@ -156,7 +156,9 @@ def _path(wanted: Wanted) -> Path | None:
     if wanted.dataset not in USUAL_INTERVAL_MS:
         raise DataError(f"--dataset {wanted.dataset}: there are {', '.join(USUAL_INTERVAL_MS)}")
     if wanted.data is None and wanted.dataset in _CORPUS:
-        return Path(os.environ.get("WATTLINE_CORPUS", "../shared/data")) / _CORPUS[wanted.dataset]
+        corpus = Path(os.environ.get("WATTLINE_CORPUS") or "../shared/data") / _CORPUS[wanted.dataset]
+        if corpus.exists():
+            return corpus
     if wanted.data is None:
         raise DataError(f"--dataset {wanted.dataset}: say with --data where the files are")
     return wanted.data

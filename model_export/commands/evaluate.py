@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from model_export.commands.model_file import known_model
 from model_export.commands.options import (
+    MOST_ALARMS,
     AsJsonOption,
     DataOption,
     DatasetOption,
@@ -91,7 +93,12 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument per option
     seed: SeedOption = 1,
     alarms: Annotated[
         float,
-        typer.Option(min=0.001, help="False alarms per meter and week that thresholds are set to.", metavar="RATE"),
+        typer.Option(
+            min=0.001,
+            max=MOST_ALARMS,
+            help="False alarms per meter and week that thresholds are set to.",
+            metavar="RATE",
+        ),
     ] = 1.0,
     value_column: ValueOption = "",
     quantity: QuantityOption = "",
@@ -145,12 +152,11 @@ def _judged(asked: _Asked, wanted: "Wanted") -> "tuple[Opened, Judgement]":
     from model_export.attempts import family_trainer, ready_made
     from model_export.commands.data import opened
     from model_export.commands.judging import judge_injected, judge_known, judge_labelled
-    from model_export.export import read_model
     from model_export.label_trial import Scheme
 
     with progress_bars() as step:
         if asked.model is not None:
-            content, facts = read_model(asked.model)
+            content, facts = known_model(asked.model)
             train = ready_made(facts["family"], content)
             wanted = replace(wanted, interval_ms=int(facts["interval_ms"]))
             if wanted.dataset == "simulated":

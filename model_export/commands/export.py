@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from model_export.commands.model_file import known_model
 from model_export.commands.options import (
+    MOST_ALARMS,
     AsJsonOption,
     DataOption,
     HomesOption,
@@ -38,7 +40,10 @@ def export(  # noqa: PLR0913, PLR0917 - one argument per option
     ] = "",
     data: DataOption = None,
     alarms: Annotated[
-        float, typer.Option(min=0.001, help="False alarms per meter and week that you can bear.", metavar="RATE")
+        float,
+        typer.Option(
+            min=0.001, max=MOST_ALARMS, help="False alarms per meter and week that you can bear.", metavar="RATE"
+        ),
     ] = 1.0,
     homes: HomesOption = None,
     value_column: ValueOption = "",
@@ -55,11 +60,10 @@ def export(  # noqa: PLR0913, PLR0917 - one argument per option
     * `wattline models export home.onnx --dataset csv --data meters/ --alarms 0.5 --out mine.onnx`
     """
     from model_export.commands.data import Wanted
-    from model_export.export import read_model
     from model_export.recalibrate import examined
 
     with readable_errors():
-        content, facts = read_model(model)
+        content, facts = known_model(model)
         found = examined(content)
         told: dict[str, Any] = {"file": str(model), "bytes": found.size, "nodes": found.nodes, **facts}
         if (out is None) != (not dataset):

@@ -12,6 +12,8 @@ from wattline.config import parse_duration
 
 _MIN_INTERVAL_MS: Final = 1_000
 _DAY_MS: Final = 86_400_000
+MOST_ALARMS: Final = 84.0
+"""Of a meter in a week: alarms closer than an hour are one, so hours that alternate make no more."""
 
 DatasetOption = Annotated[
     str, typer.Option("--dataset", help="What the data are: simulated, lead, london, csv or archive.", metavar="NAME")
@@ -22,7 +24,10 @@ DataOption = Annotated[
 HomesOption = Annotated[
     int | None, typer.Option("--homes", min=1, help="Meters to take; all, or 24 simulated ones.", metavar="N")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same result.", metavar="N")]
+SeedOption = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed gives the same result.", metavar="N"),
+]
 ValueOption = Annotated[str, typer.Option("--value-column", help="csv: the column of values.", metavar="NAME")]
 QuantityOption = Annotated[
     str, typer.Option("--quantity", help="csv: what the values are: power_w, energy_kwh, ...", metavar="NAME")

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from model_export.commands.options import (
+    MOST_ALARMS,
     AsJsonOption,
     DataOption,
     DatasetOption,
@@ -17,7 +18,7 @@ from model_export.commands.options import (
     interval_ms_of,
     interval_text,
 )
-from model_export.commands.terminal import created, progress_bars, readable_errors, show, write_file
+from model_export.commands.terminal import check_writable, created, progress_bars, readable_errors, show, write_file
 from model_export.errors import DataError
 
 _INTERVAL_MS: Final = 1_800_000
@@ -42,6 +43,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
         float | None,
         typer.Option(
             min=0.001,
+            max=MOST_ALARMS,
             help="False alarms per meter and week that you can bear; 1, or a rule of the family's own.",
             metavar="RATE",
         ),
@@ -75,6 +77,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
         unneeded = {"out", "as_json"} | ({"days"} if dataset != "simulated" else {"data"})
         facts = {"command": command_line(context, without=unneeded), "created": created()}
         wishes = Wishes(family, alarms, seed, facts)
+        check_writable(out)
         with progress_bars() as step:
             source = opened(wanted, step("reading", homes))
             table = feature_table(source.series)

@@ -90,6 +90,7 @@ def test_what_cleaning_left_out_is_told(tmp_path: Path) -> None:
         (["--data", "."], "say --dataset"),
         (["--homes", "2", "--days", "2", "--interval", "1h"], "too few"),
         (["--out", "/dev/null/model.onnx", *SMALL], "/dev/null"),
+        (["--out", "/dev", *SMALL], "/dev: Is a directory"),
     ],
 )
 def test_a_mistake_is_one_readable_line_and_status_2(
