@@ -172,6 +172,9 @@ class RuleState:
         end_ms = (now.start_ms + now.length_ms).astype(np.float64)
         until_ms = _before(end_ms, last, self._until_ms[now.meter])
         self._until_ms[now.meter[last]] = end_ms[last]
+        # By the end of the interval before: a meter that goes from days to half hours had no gap of a day.
+        since_ms = np.maximum(now.start_ms - until_ms, 0.0)
+        seen = seen._replace(gap_ms=np.where(until_ms > 0, since_ms, seen.gap_ms))
         found = self._gaps(now, seen, known_ms, limits)
         for kind, length_ms, least_ms in (
             (Kind.FLAT, np.where(seen.zero_ms == 0, seen.flat_ms, 0.0), limits.stuck_ms),
@@ -201,15 +204,18 @@ class RuleState:
         rate, day = np.where(high, now.high, now.low), now.start_ms // DAY_MS
         for first, end in pairwise(_borders(now.meter, day)):
             meter, today = int(now.meter[first]), int(day[first])
-            peak = self._days.usual_peak(meter, today) if known_ms[first] >= WEEK_MS else 0.0
-            usual = limits.jump[first] * peak if peak else np.inf
-            most, least = min(limits.most[first], usual), max(limits.least[first], -usual)
-            for row in (np.flatnonzero((rate[first:end] > most) | (rate[first:end] < least)) + first).tolist():
+            peak = self._days.usual_peak(meter, today)
+            usual = np.where(known_ms[first:end] >= WEEK_MS, limits.jump[first] * peak if peak else np.inf, np.inf)
+            most, least = np.minimum(limits.most[first], usual), np.maximum(limits.least[first], -usual)
+            for place in np.flatnonzero((rate[first:end] > most) | (rate[first:end] < least)).tolist():
+                row = first + place
                 again = now.start_ms[row] - self._broken_ms[Kind.PEAK, meter] < _EPISODE_MS
                 self._broken_ms[Kind.PEAK, meter] = now.start_ms[row] + now.length_ms[row]
                 if not again:
                     value = float(rate[row])
-                    found.append(_Entry(row, Rule.JUMP, value, float(least if value < least else most)))
+                    found.append(
+                        _Entry(row, Rule.JUMP, value, float(least[place] if value < least[place] else most[place]))
+                    )
             self._days.book_peak(meter, today, float(np.abs(rate[first:end]).max()))
         return found
 

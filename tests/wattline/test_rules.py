@@ -1,6 +1,7 @@
 """Rules without a model: what they find, once, and what they leave alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -113,6 +114,21 @@ def test_a_glitch_now_and_then_does_not_hide_the_next_one() -> None:
 def test_coming_home_from_a_holiday_is_no_jump() -> None:
     away = np.random.default_rng(5).uniform(0.02, 0.04, 20 * 24)
     assert judged(hours(after_weeks(*away))) == []
+
+
+def test_a_jump_counts_from_the_hour_in_which_the_week_is_over() -> None:
+    week, noon = 7 * 24, 12
+    series = hours(np.r_[ordinary(week + 2), 60.0, ordinary(3)])
+    assert judged(replace(series, start_ms=series.start_ms + noon * STEP)) == [f"JUMP {week + 2 + noon - WEEKS}"]
+
+
+def test_a_meter_that_goes_from_days_to_half_hours_had_no_gap() -> None:
+    days, day, half_hour = 30, 24 * HOUR_MS, HOUR_MS // 2
+    before = from_amounts(0, T0 + day * np.arange(days), 24 * ordinary(days), day)
+    after = from_amounts(0, T0 + day * days + half_hour * np.arange(48), ordinary(48) / 2, half_hour)
+    late = replace(after, start_ms=after.start_ms + 5 * HOUR_MS)
+    assert judged(concatenate([before, after])) == []
+    assert judged(concatenate([before, late])) == [f"DROP_OUT {days * 24 + 5 - WEEKS}"]
 
 
 def test_what_flaps_is_told_again_only_after_a_day_without() -> None:
