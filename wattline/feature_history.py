@@ -26,6 +26,7 @@ _ODD_DAYS: Final = 2
 """So many odd days in four weeks do not make such a day usual."""
 _DAYS: Final = np.arange(1, 7 * WEEKS + 1)
 _KIND_DAYS: Final = 14
+_LEAST_WEEKS: Final = 2
 _MOST: Final = 1e30
 _SATURDAY: Final = 5
 _EPOCH_WEEKDAY: Final = 3
@@ -53,7 +54,7 @@ class Expected(NamedTuple):
     """What the past says of the present half hour of M meters; NaN where it does not tell.
 
     Attributes:
-        week: Median rate of the last four equal weekdays.
+        week: Median rate of the last four equal weekdays, of which two must be known.
         kind: Median rate of the last two weeks' days of the same kind, workday or weekend.
         day: Median rate of the last seven days.
         yesterday: Rate of the day before.
@@ -172,6 +173,9 @@ class SlotHistory:
     def _turn(self, meter: Integers, half_hour: Integers) -> None:
         """Begin another half hour: forget what lies in its place and in those skipped."""
         skipped = np.clip(half_hour - self._place[_Place.NEWEST, meter], 0, _RING)
+        everything = skipped == _RING
+        self._tables[:, meter[everything]] = np.nan
+        skipped[everything] = 0  # a place each of four weeks of all meters would be a third of a gigabyte
         offset = np.arange(skipped.sum()) - np.repeat(np.cumsum(skipped) - skipped, skipped)
         self._tables[:, np.repeat(meter, skipped), (np.repeat(half_hour, skipped) - offset) % _RING] = np.nan
         self._place[_Place.AT, meter], self._place[_Place.COUNT, meter] = half_hour, 0
@@ -187,9 +191,12 @@ class SlotHistory:
         before = self._tables[_Table.MEAN, meter[:, None], (half_hour[:, None] + _THREE_HOURS[:-1]) % _RING]
         hours, before = hours.astype(np.float64), before.astype(np.float64)
         weekly = mean[:, 6::7]
+        weeks = (~np.isnan(weekly)).sum(axis=1)
+        # One equal weekday is an example, no rule.
+        one = (weeks < _LEAST_WEEKS)[:, None]
         same_kind = weekend(days) == weekend(half_hour)[:, None]
         several = np.full((4, *mean.shape), np.nan)
-        several[0, :, :WEEKS] = weekly
+        several[0, :, :WEEKS] = np.where(one, np.nan, weekly)
         several[1, :, :_KIND_DAYS] = np.where(same_kind, mean, np.nan)[:, :_KIND_DAYS]
         several[2, :, :7] = mean[:, :7]
         several[3] = deviation
@@ -206,7 +213,7 @@ class SlotHistory:
             month_high=np.fmax.reduce(high, axis=1),
             floor_before=np.fmin.reduce(before, axis=1),
             floor_high=_third_highest(np.fmin.reduce(hours, axis=2)),
-            weeks=(~np.isnan(weekly)).sum(axis=1).astype(np.float64),
+            weeks=weeks.astype(np.float64),
         )
 
 

@@ -42,7 +42,7 @@ CONTRACT: Final = "interval-v1"
 BOUND: Final = 32.0
 """Features stay within +-BOUND."""
 DAY_MS: Final = 24 * HOUR_MS
-WARM_UP_MS: Final = DAY_MS
+WARM_UP_MS: Final = 3 * DAY_MS
 WARM_UP_INTERVALS: Final = 24
 
 _TINY: Final = 1e-12

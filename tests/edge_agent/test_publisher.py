@@ -191,8 +191,8 @@ def test_the_status_is_refreshed(bench: Bench, cloud: CloudStandIn) -> None:
 
 def test_every_session_has_a_higher_number(bench: Bench, cloud: CloudStandIn) -> None:
     for _ in range(2):
+        count = len(cloud.statuses)
         with bench.publisher():
-            count = len(cloud.statuses)
             wait_until(lambda: len(cloud.statuses) > count, "a birth")  # noqa: B023 (waited for in this round)
     births = [status.session for status in cloud.statuses if status.state == "online"]
     assert births == sorted(set(births))

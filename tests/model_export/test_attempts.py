@@ -37,7 +37,7 @@ def test_every_family_asked_for_gives_a_model_file() -> None:
 
 
 def test_data_that_teach_nothing_are_told_for_each_family() -> None:
-    few = feature_table(small_homes(homes=2, days=3))
+    few = feature_table(small_homes(homes=2, days=5))
     trained, _ = train(["kmeans", "gmm"], few)
     assert all(not attempt.model and "too few" in attempt.error for attempt in trained.values())
     assert list(trained) == ["kmeans", "gmm"]

@@ -18,7 +18,7 @@ def series(n: int, length_ms: int = HALF_HOUR) -> MeterSeries:
 
 
 def test_only_intervals_after_the_warm_up_are_learned_from() -> None:
-    table = feature_table([series(60), series(10), series(50)])
+    table = feature_table([series(156), series(10), series(146)])
     assert np.bincount(table.meter).tolist() == [12, 0, 2]
     assert table.matrix.shape == (14, len(NAMES))
     assert table.interval_ms == HALF_HOUR

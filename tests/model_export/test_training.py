@@ -86,7 +86,7 @@ def test_an_unknown_family_and_too_little_data_are_said() -> None:
     with pytest.raises(TrainingError, match="gmm"):
         train(table, replace(WISHES, family="oracle"))
     with pytest.raises(TrainingError, match="too few"):
-        train(feature_table(small_homes(homes=2, days=3)), WISHES)
+        train(feature_table(small_homes(homes=2, days=5)), WISHES)
 
 
 def test_constant_meters_make_no_model() -> None:

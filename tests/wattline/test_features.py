@@ -214,9 +214,9 @@ def test_one_wild_interval_does_not_move_the_scale_far() -> None:
     np.testing.assert_allclose(wild_level, tame_level, rtol=0.2)
 
 
-def test_a_meter_is_ready_after_a_day_and_enough_intervals() -> None:
-    ready = FeatureState(1).advance(made(0, np.ones(60))).ready()
-    assert ready.tolist() == [False] * 48 + [True] * 12
+def test_a_meter_is_ready_after_three_days_and_enough_intervals() -> None:
+    ready = FeatureState(1).advance(made(0, np.ones(160))).ready()
+    assert ready.tolist() == [False] * 144 + [True] * 16
     daily = FeatureState(1).advance(made(0, np.ones(WARM_UP_INTERVALS + 5), step_ms=DAY_MS)).ready()
     assert daily.sum() == 5
 

@@ -13,9 +13,9 @@ DETECTOR_INTERVAL: Final = "15m"
 _HALF_HOUR_MS: Final = 1_800_000
 _SLACK_MS: Final = 120_000
 _DEMO_FAULTS: Final = (
-    {"kind": "spike", "per_day": 1.0, "strength": 10.0},  # 20 kW for a minute and a half
-    {"kind": "stuck", "per_day": 0.3, "duration": "6h"},
-    {"kind": "night_load", "per_day": 0.3, "strength": 2.0, "duration": "90m"},  # 2 kW
+    {"kind": "spike", "per_day": 0.15, "strength": 30.0},  # 60 kW for a minute and a half
+    {"kind": "stuck", "per_day": 0.15, "duration": "6h"},
+    {"kind": "night_load", "per_day": 0.15, "strength": 2.0, "duration": "4h"},  # 2 kW
 )
 
 

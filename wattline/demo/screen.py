@@ -93,7 +93,7 @@ def _found(anomalies: dict[str, Any]) -> str:
     )
     early = anomalies["injected"] - anomalies["judged"]
     text = f"{anomalies['found']:,} of {anomalies['judged']:,} injected ones found" + (f" ({kinds})" if kinds else "")
-    return f"{text}; {early:,} more in the first day, when detectors only watch" if early else text
+    return f"{text}; {early:,} more in the first three days, when detectors only watch" if early else text
 
 
 def _latency(latency: dict[str, float | None]) -> str:

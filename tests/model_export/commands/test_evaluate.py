@@ -196,7 +196,7 @@ def test_a_mistake_is_one_readable_line_and_status_2(
         (("--train-days", "60"), "goes on after the first 60 days"),
         (("--train-days", "40", "--homes", "1", "--leave-one-out"), "only one meter"),
         (("--train-days", "40", "--labels", "LABELS"), "none of its 1 labels"),
-        (("--train-days", "2"), "no detector could be trained"),
+        (("--train-days", "4"), "no detector could be trained"),
     ],
 )
 def test_labelled_meters_that_make_no_trial_are_refused(

@@ -12,10 +12,10 @@ HALF_HOUR = 1_800_000
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_others() -> None:
-    spec = Spec(homes=4, days=3, interval_ms=HALF_HOUR, seed=5)
+    spec = Spec(homes=4, days=5, interval_ms=HALF_HOUR, seed=5)
     first, second = (feature_table(simulated_series(spec)) for _ in range(2))
     assert first.digest() == second.digest()
-    other = feature_table(simulated_series(Spec(homes=4, days=3, interval_ms=HALF_HOUR, seed=6)))
+    other = feature_table(simulated_series(Spec(homes=4, days=5, interval_ms=HALF_HOUR, seed=6)))
     assert first.digest() != other.digest()
 
 
