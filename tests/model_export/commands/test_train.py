@@ -88,7 +88,7 @@ def test_what_cleaning_left_out_is_told(tmp_path: Path) -> None:
         (["--dataset", "london", "--data", "nowhere"], "no such file or folder"),
         (["--dataset", "weather"], "there are simulated, london, lead, csv, archive"),
         (["--data", "."], "say --dataset"),
-        (["--homes", "2", "--days", "2", "--interval", "1h"], "too few"),
+        (["--homes", "2", "--days", "5", "--interval", "1h"], "too few"),
         (["--out", "/dev/null/model.onnx", *SMALL], "/dev/null"),
         (["--out", "/dev", *SMALL], "/dev: Is a directory"),
     ],
