@@ -23,8 +23,11 @@ def write_whole(out: Path, write: Callable[[Path], object]) -> None:
     try:
         write(fresh)
         fresh.replace(out)
-    except BaseException:
+    except BaseException as error:
         fresh.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            # A write to an open file does not say which.
+            raise OSError(error.errno, error.strerror, str(out)) from None
         raise
 
 

@@ -109,6 +109,9 @@ def _assigned(dataset: str, data: Path | None, known: Path, out: Path) -> dict[s
 
     model = load_segments(known)
     profiles = _profiles(dataset, data, model.clock)
+    if not profiles.known:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in profiles.reasons().items())
+        raise DataError(f"no meter has a profile, so none can be placed (left out: {reasons})")
     placed = members(model, profiles.known)
     written = {files.ASSIGNED: files.members_csv(placed), files.EXCLUDED: files.excluded_csv(profiles.excluded)}
     files.write_files(out, written)
@@ -190,9 +193,14 @@ def _readable_errors() -> Iterator[None]:
     """What a person can put right ends as one line and exit status 2."""
     try:
         yield
-    except (ModelExportError, OSError) as error:
-        typer.echo(typer.style(f"error: {one_line(str(error))}", fg="red"), err=True)
-        raise typer.Exit(2) from None
+    except ModelExportError as error:
+        problem = str(error)
+    except OSError as error:
+        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    else:
+        return
+    typer.echo(typer.style(f"error: {one_line(problem)}", fg="red"), err=True)
+    raise typer.Exit(2)
 
 
 def _show(figures: dict[str, Any], *, as_json: bool) -> None:

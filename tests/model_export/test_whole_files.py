@@ -29,6 +29,14 @@ def test_what_fails_in_the_middle_leaves_the_old_file_and_nothing_else(tmp_path:
     assert list(tmp_path.iterdir()) == [out]
 
 
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path) -> None:
+    def fails(_: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.txt'"):
+        write_whole(tmp_path / "a.txt", fails)
+
+
 @pytest.mark.parametrize("folder", ["a.txt", "a.txt.new"])
 def test_a_folder_in_its_place_is_said_and_left_alone(tmp_path: Path, folder: str) -> None:
     (tmp_path / folder).mkdir()

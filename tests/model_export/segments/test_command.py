@@ -81,6 +81,26 @@ def test_new_meters_are_placed_without_another_fit(homes: Path, tmp_path: Path) 
     assert (tmp_path / "out" / "segments.csv").read_bytes() == before
 
 
+def test_placing_no_meter_at_all_is_no_result(homes: Path, tmp_path: Path) -> None:
+    segment(homes, tmp_path / "out")
+    brief = homes_folder(tmp_path / "brief", [meter("brief", np.tile(SHAPES["daytime"], (3, 1)))])
+    place = ["--assign", str(tmp_path / "out" / "segments.json"), "--out", str(tmp_path / "placed")]
+    code, printed, said = run("--dataset", "csv", "--data", str(brief), *place)
+    assert (code, printed) == (2, "")
+    assert said == "error: no meter has a profile, so none can be placed (left out: 1 too_few_days)\n"
+    assert not (tmp_path / "placed").exists()
+
+
+def test_files_of_another_layout_are_named(tmp_path: Path) -> None:
+    for number, one in enumerate(mixture(homes=6)):
+        times = one.intervals.start_ms.astype("datetime64[ms]").astype("datetime64[s]").tolist()
+        lines = [f"MAC{number},{when},{rate!r}" for when, rate in zip(times, one.intervals.mean.tolist(), strict=True)]
+        (tmp_path / f"{number}.csv").write_text("LCLid,tstp,energy(kWh/hh)\n" + "\n".join(lines) + "\n")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    code, _, said = run("--data", str(tmp_path), "--out", str(tmp_path / "out"), "--json")
+    assert (code, said) == (0, "files of another layout, not read: other.csv\n")
+
+
 def test_a_person_sees_a_table(homes: Path, tmp_path: Path) -> None:
     code, printed, _ = run("--dataset", "csv", "--data", str(homes), "--out", str(tmp_path), "--k", "4")
     assert code == 0
