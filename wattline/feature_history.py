@@ -176,9 +176,6 @@ class SlotHistory:
         everything = skipped == _RING
         self._tables[:, meter[everything]] = np.nan
         skipped[everything] = 0  # a place each of four weeks of all meters would be a third of a gigabyte
-        everything = skipped == _RING
-        self._tables[:, meter[everything]] = np.nan
-        skipped[everything] = 0  # a place each of four weeks of all meters would be a third of a gigabyte
         offset = np.arange(skipped.sum()) - np.repeat(np.cumsum(skipped) - skipped, skipped)
         self._tables[:, np.repeat(meter, skipped), (np.repeat(half_hour, skipped) - offset) % _RING] = np.nan
         self._place[_Place.AT, meter], self._place[_Place.COUNT, meter] = half_hour, 0
