@@ -29,6 +29,8 @@ LARGE_BOUND: Final = 10.0
 MOST_LARGE: Final = 1_000.0
 """Beyond this multiple of it (10 GW, a large country's use) even a meter that says so always is not believed: one such
 meter would spoil a model for all."""
+MOST_KEPT: Final = 1e6
+"""Beyond this multiple (10 TW) not even a spike that is to be found stays: no feature can be made of it."""
 RARE: Final = 0.99
 _GRID_SLACK: Final = 2
 """Sampled values come with jitter: only a distance of more than two steps between them is a gap."""
@@ -43,7 +45,7 @@ class Rules(NamedTuple):
         step_ms: Distance of the rows in time; 0 to take each meter's own median distance.
         shortest_days: Meters with fewer days of data are excluded.
         keep_impossible: Whether negative and impossible values stay, only counted. They do for evaluation: a spike
-            may be just the fault that is to be found.
+            may be just the fault that is to be found. Beyond `MOST_KEPT` they never stay: no feature can be made.
     """
 
     quantity: str
@@ -75,7 +77,7 @@ def clean(rows: pl.DataFrame, rules: Rules) -> Cleaned:
     usable = _with_step(usable, rules)
     if kind is Kind.AMOUNT:
         usable = _counted(_on_phase(usable, counted), _OFF_GRID, counted)
-    usable = _counted(_judged(usable, rules.quantity), _implausible(kind), counted, keep=rules.keep_impossible)
+    usable = _counted(_judged(usable, rules.quantity), _implausible(kind, rules), counted)
     counted.append(_extent(usable, kind))
     table = counted[0]
     for more in counted[1:]:
@@ -102,14 +104,14 @@ _DUPLICATES: Final = _Flags(
 )
 
 
-def _counted(rows: pl.DataFrame, flags: _Flags, counted: list[pl.DataFrame], *, keep: bool = False) -> pl.DataFrame:
+def _counted(rows: pl.DataFrame, flags: _Flags, counted: list[pl.DataFrame]) -> pl.DataFrame:
     """The rows that no flag leaves out; the flags' counts per meter go to `counted`."""
     marked = rows.with_columns(**flags.counts, _leave_out=flags.leave_out.fill_null(value=False))
     sums = pl.any_horizontal(*flags.counts)
     flagged = marked.filter(sums)
     if len(flagged):
         counted.append(flagged.group_by("meter", maintain_order=True).agg(pl.col(*flags.counts).sum()))
-    if not keep and marked["_leave_out"].any():
+    if marked["_leave_out"].any():
         marked = marked.filter(~pl.col("_leave_out"))
     return marked.drop("_leave_out", *flags.counts, *(name for name in _MARKS if name in marked.columns))
 
@@ -185,17 +187,19 @@ def _judged(rows: pl.DataFrame, name: str) -> pl.DataFrame:
     return rated.join(bounds, on="meter", how="left", maintain_order="left")
 
 
-def _implausible(kind: Kind) -> _Flags:
+def _implausible(kind: Kind, rules: Rules) -> _Flags:
     """A register that goes back or leaps stays: the next reading counts from there, as on the edge."""
     rate, never = pl.col("_rate"), pl.lit(value=False)
     beyond = (rate.abs() > pl.col("_bound")).fill_null(value=False)
     if kind is Kind.COUNTER:
         back = (rate < 0).fill_null(value=False)
         return _Flags({"rolled_back": back, "impossible": beyond & ~back}, never)
+    absurd = rate.abs() > largest_rate(rules.quantity) * MOST_KEPT
     if kind is Kind.GAUGE:
-        return _Flags({"impossible": beyond}, beyond)
+        return _Flags({"impossible": beyond}, absurd if rules.keep_impossible else beyond)
     negative = (rate < 0).fill_null(value=False)
-    return _Flags({"negative": negative, "impossible": beyond & ~negative}, negative | beyond)
+    left_out = absurd if rules.keep_impossible else negative | beyond
+    return _Flags({"negative": negative, "impossible": beyond & ~negative}, left_out)
 
 
 def _extent(rows: pl.DataFrame, kind: Kind) -> pl.DataFrame:

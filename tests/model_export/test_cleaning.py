@@ -97,6 +97,14 @@ def test_for_evaluation_faults_stay_and_are_only_counted() -> None:
     assert kept.findings[0].counts.found() == {"rows": 123, "kept": 123, "negative": 1, "impossible": 1}
 
 
+def test_not_even_for_evaluation_stays_what_no_feature_can_be_made_of() -> None:
+    kept = cleaned(half_hours([*HOUSE, 1e300, -1e300, 1_000.0]), keep_impossible=True)
+    assert len(kept.rows) == len(HOUSE) + 1
+    assert kept.findings[0].counts.found() | {"gaps": 0, "gap_hours": 0} == {
+        "rows": 123, "kept": 121, "negative": 1, "impossible": 2, "gaps": 0, "gap_hours": 0,
+    }  # fmt: skip
+
+
 def test_a_grid_of_the_meters_own_is_moved_onto_the_clocks() -> None:
     late = [(meter, t + 300_000 if t else t, v) for meter, t, v in half_hours(HOUSE)]
     result = cleaned([*late, ("a", T0 + 200 * HALF_HOUR, 1.0)])
