@@ -7,12 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from wattline.intervals import HOUR_MS, Floats, Integers, Intervals
+from wattline.intervals import Floats, Integers, Intervals, newest_at
 from wattline.reading import Reading
 from wattline.wire import MAX_AHEAD_MS
 
-STALE_MS: Final = 3 * HOUR_MS
-"""A condition older than this at an interval's end is unknown there."""
 _EVERY_MS: Final = 5 * 60_000
 _BELIEVED: Final = {"temperature_c": (-90.0, 70.0), "occupancy": (0.0, 1e6)}
 """What a place on earth can have; broken sensors tell -127 or 1e300."""
@@ -90,9 +88,4 @@ class _Series:
 
     def at(self, t_ms: Integers) -> Floats:
         """The newest value at each time, NaN where it is stale."""
-        if not self._t_ms:
-            return np.full(len(t_ms), np.nan)
-        known_ms, values = np.array(self._t_ms), np.array(self._values)
-        place = np.searchsorted(known_ms, t_ms, side="right") - 1
-        fresh = (place >= 0) & (t_ms - known_ms[place] <= STALE_MS)
-        return np.where(fresh, values[place], np.nan)
+        return newest_at(t_ms, np.array(self._t_ms, np.int64), np.array(self._values, np.float64))

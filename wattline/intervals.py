@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 HOUR_MS: Final = 3_600_000
+STALE_MS: Final = 3 * HOUR_MS
+"""A condition of the site that was observed longer before an interval's end is unknown there."""
 _FIRST_CHOICES: Final = ("power_w", "energy_import_kwh", "gas_m3", "heat_kwh", "water_m3", "energy_kwh", "gas_kwh")
 
 
@@ -78,6 +80,21 @@ def _joined(parts: Sequence[Intervals], name: str) -> npt.NDArray[Any] | None:
         np.full(len(part), np.nan) if column is None else column for part, column in zip(parts, columns, strict=True)
     ]
     return np.concatenate(known)
+
+
+def newest_at(end_ms: Integers, t_ms: Integers, values: Floats) -> Floats:
+    """The newest of some observations at each of N times; NaN before all and where it is older than `STALE_MS`.
+
+    Args:
+        end_ms: The times, ends of intervals.
+        t_ms: Times of the observations, ascending.
+        values: What was observed.
+    """
+    if len(t_ms) == 0:
+        return np.full(len(end_ms), np.nan)
+    place = np.searchsorted(t_ms, end_ms, side="right") - 1
+    fresh = (place >= 0) & (end_ms - t_ms[place] <= STALE_MS)
+    return np.where(fresh, values[place], np.nan)
 
 
 def judged_quantity(names: Iterable[str]) -> str:

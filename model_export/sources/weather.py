@@ -4,15 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import numpy as np
 import polars as pl
 
 from model_export.sources.columns import numbers, times
 from model_export.sources.files import batches, columns_of, csv_files
-from wattline.intervals import HOUR_MS, Floats, Integers, Intervals
+from wattline.intervals import Floats, Integers, Intervals, newest_at
 
-OLDEST_MS: Final = 3 * HOUR_MS
-"""An observation speaks for the time up to so much later."""
 _TIMES: Final = ("timestamp", "time", "datetime", "t_ms", "t")
 _TEMPERATURES: Final = ("air_temperature", "temperature_c", "temperature", "temp")
 
@@ -29,21 +26,8 @@ class Observations(NamedTuple):
     values: Floats
 
     def over(self, intervals: Intervals) -> Floats:
-        """What is observed over each interval.
-
-        Returns:
-            The mean of the observations within it; where there are none, the latest before, at most three hours old;
-            else NaN.
-        """
-        total = np.r_[0.0, np.cumsum(self.values)]
-        begin = np.searchsorted(self.t_ms, intervals.start_ms)
-        end = np.searchsorted(self.t_ms, intervals.start_ms + intervals.length_ms)
-        within = (total[end] - total[begin]) / np.maximum(end - begin, 1)
-        if len(self.t_ms) == 0:
-            return np.full(len(intervals), np.nan)
-        before = np.maximum(begin - 1, 0)
-        fresh = (begin > 0) & (intervals.start_ms - self.t_ms[before] <= OLDEST_MS)
-        return np.where(end > begin, within, np.where(fresh, self.values[before], np.nan))
+        """What is known at the end of each interval, as on the edge; see `newest_at`."""
+        return newest_at(intervals.start_ms + intervals.length_ms, self.t_ms, self.values)
 
 
 def weather_in(folder: Path) -> Mapping[str, Observations]:

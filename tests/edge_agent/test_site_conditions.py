@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge_agent.site_conditions import STALE_MS, SiteConditions
-from wattline.intervals import HOUR_MS, Intervals, from_amounts
+from edge_agent.site_conditions import SiteConditions
+from wattline.intervals import HOUR_MS, STALE_MS, Intervals, from_amounts
 from wattline.reading import Reading
 
 

@@ -74,7 +74,7 @@ def test_temperature_and_occupancy_of_the_site_stand_beside(tmp_path: Path) -> N
     ledger = Ledger()
     found = read(tmp_path, ledger)
     assert set(found) == {"h1/m", "h2/m"}
-    assert found["h1/m"].temperature_c[:9].tolist() == pytest.approx([20.0] * 7 + [np.nan] * 2, nan_ok=True)
+    assert found["h1/m"].temperature_c[:9].tolist() == pytest.approx([20.0] * 6 + [np.nan] * 3, nan_ok=True)
     assert found["h1/m"].occupancy[0] == 3.0
     assert found["h2/m"].temperature_c is None
     assert [one.excluded for one in ledger.meters] == ["", ""]

@@ -95,7 +95,7 @@ def test_metadata_and_weather_beside_are_joined_by_site(tmp_path: Path) -> None:
     assert chilled.building is not None
     assert replace(chilled.building, floor_m2=round(chilled.building.floor_m2, 2)) == Building("2", "Office", 92.9)
     assert chilled.temperature_c is not None
-    assert chilled.temperature_c[:5].tolist() == pytest.approx([25.0] * 4 + [np.nan], nan_ok=True)
+    assert chilled.temperature_c[:5].tolist() == pytest.approx([25.0] * 3 + [np.nan] * 2, nan_ok=True)
     assert other.building is not None
     assert (other.building.use, np.isnan(other.building.floor_m2)) == ("Education", True)
     assert other.temperature_c is None

@@ -15,16 +15,16 @@ T0 = 1_356_998_400_000
 @pytest.mark.parametrize(
     ("observed_minutes", "interval_ms", "expected"),
     [
-        ([0, 60, 120], HOUR, [0.0, 60.0, 120.0]),
-        ([0, 60, 120], HOUR // 2, [0.0, 0.0, 60.0]),
-        ([0, 30, 60, 90], HOUR, [15.0, 75.0, 90.0]),
-        ([-180], HOUR, [-180.0, np.nan, np.nan]),
-        ([-181], HOUR, [np.nan] * 3),
+        ([0, 60, 120], HOUR, [60.0, 120.0, 120.0]),
+        ([0, 60, 120], HOUR // 2, [0.0, 60.0, 60.0]),
+        ([0, 30, 59, 90], HOUR, [59.0, 90.0, 90.0]),
+        ([-120], HOUR, [-120.0, np.nan, np.nan]),
+        ([-121], HOUR, [np.nan] * 3),
         ([130], HOUR, [np.nan, np.nan, 130.0]),
         ([], HOUR, [np.nan] * 3),
     ],
 )
-def test_an_interval_has_the_mean_within_it_or_the_latest_before(
+def test_an_interval_has_the_newest_observation_at_its_end_as_on_the_edge(
     observed_minutes: list[int], interval_ms: int, expected: list[float]
 ) -> None:
     minutes = np.array(observed_minutes, np.int64)
