@@ -1,12 +1,15 @@
 """Columns of text become times and numbers, a whole batch of rows at once.
 
-Nothing raises over a single cell: a time that cannot be read is null, a value
+But for labels, nothing raises over a single cell: a time that cannot be read is null, a value
 that is missing is null and one that is no number is NaN, for cleaning to count.
 """
 
+from pathlib import Path
 from typing import Final
 
 import polars as pl
+
+from model_export.errors import DataError
 
 MISSING: Final = ("", "null", "nan", "none", "na", "n/a", "nil", "-")
 """What stands for no value, in small letters."""
@@ -87,9 +90,17 @@ def numbers(text: pl.Series) -> pl.Series:
     return found.scatter(rows, replaced)
 
 
-def flags(text: pl.Series) -> pl.Series:
-    """Labels as booleans: true for a number other than 0 or for "true"; null where nothing is said."""
+def flags(text: pl.Series, where: Path) -> pl.Series:
+    """Labels as booleans: true for a number other than 0 or for "true"; null where nothing is said.
+
+    Raises:
+        DataError: Something is said that is no label: nobody knows then what is ordinary.
+    """
     clean = text.str.strip_chars().str.to_lowercase()
-    number = clean.cast(pl.Float64, strict=False)
+    number = clean.cast(pl.Float64, strict=False).fill_nan(None)
     words = clean.replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean)
-    return pl.select(pl.coalesce(words, number != 0)).to_series().rename(text.name)
+    found = pl.select(pl.coalesce(words, number != 0)).to_series().rename(text.name)
+    unclear = text.filter(found.is_null() & text.is_not_null() & ~clean.is_in(MISSING))
+    if len(unclear):
+        raise DataError(f"{where}: column {text.name}: expected 0 or 1, got {unclear[0]!r}")
+    return found

@@ -117,7 +117,7 @@ def _rows(path: Path) -> RowLabels:
         raise DataError(f"{path}: not a file of labels; expected {EXPECTED}")
     meter, time, flag = found
     parts = [
-        pl.DataFrame({"meter": rows[meter].str.strip_chars(), "t": times(rows[time]), "label": flags(rows[flag])})
+        pl.DataFrame({"meter": rows[meter].str.strip_chars(), "t": times(rows[time]), "label": flags(rows[flag], path)})
         for rows in batches(path, found)
     ]
     if not parts:

@@ -71,7 +71,7 @@ def lead_rows(files: Sequence[LeadFile]) -> Iterator[pl.DataFrame]:
                 "v": numbers(rows[chosen["meter_reading"]]),
             }
             if labelled:
-                label = flags(rows[chosen["anomaly"]]) if "anomaly" in chosen else None
+                label = flags(rows[chosen["anomaly"]], file) if "anomaly" in chosen else None
                 table["label"] = (
                     label if label is not None else pl.repeat(None, len(rows), dtype=pl.Boolean, eager=True)
                 )

@@ -2,12 +2,14 @@
 
 import math
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_export.errors import DataError
 from model_export.sources.columns import flags, numbers, times
 
 NEW_YEAR = 1_356_998_400_000
@@ -57,7 +59,7 @@ def test_any_naive_time_is_taken_as_utc(moment: datetime) -> None:
 @given(st.lists(st.text(max_size=30), max_size=8))
 def test_no_text_is_an_error(cells: list[str]) -> None:
     column = pl.Series(cells, dtype=pl.String)
-    assert len(times(column)) == len(numbers(column)) == len(flags(column)) == len(cells)
+    assert len(times(column)) == len(numbers(column)) == len(cells)
 
 
 @pytest.mark.parametrize(
@@ -74,5 +76,11 @@ def test_what_is_no_finite_number_is_marked(text: str) -> None:
 
 
 def test_labels_are_numbers_or_words() -> None:
-    text = pl.Series(["0", "1", "1.0", " True ", "false", "", "?", None])
-    assert flags(text).to_list() == [False, True, True, True, False, None, None, None]
+    text = pl.Series(["0", "1", "1.0", " True ", "false", "", "nan", None])
+    assert flags(text, Path("labels.csv")).to_list() == [False, True, True, True, False, None, None, None]
+
+
+@pytest.mark.parametrize("said", ["?", "yes", "0 or 1"])
+def test_what_is_no_label_is_refused(said: str) -> None:
+    with pytest.raises(DataError, match=r"labels.csv: column anomaly: expected 0 or 1, got"):
+        flags(pl.Series("anomaly", ["0", said]), Path("labels.csv"))
