@@ -116,7 +116,7 @@ def test_an_exact_summary_says_so() -> None:
                 anomalies=(AnomalySpan("m", 8, 9),),
                 judged_from_ms=3,
             ),
-            "1 of 1 injected ones found (night load 1 of 1); 1 more in the first day",
+            "1 of 1 injected ones found (night load 1 of 1); 1 more in the first three days",
             id="faults",
         ),
     ],
