@@ -28,6 +28,8 @@ _log: Final = logging.getLogger("wattline.demo")
 _FILL_TIMEOUT_S: Final = 90.0
 _DRAIN_TIMEOUT_S: Final = 90.0
 _SETTLE_TIMEOUT_S: Final = 60.0
+_STEADY_S: Final = 1.5
+"""Fleet windows come a second after those of the meters."""
 _LOOK_S: Final = 0.05
 _SHOW_S: Final = 0.5
 _JUDGED_AFTER_MS: Final = parse_duration(DETECTOR_INTERVAL) + 120_000
@@ -221,6 +223,10 @@ class DemoRun:
             agent.stop()
         delivered = {gateway: _delivered(agent) for gateway, agent in self._agents.items()}
         self._settle(ledger)
+        for part in self._others:
+            part.ask_to_stop()
+        for part in self._others:
+            part.stop()
         return Counted(
             delivered=delivered,
             published=dict(self._tap.readings),
@@ -241,13 +247,18 @@ class DemoRun:
         )
 
     def _settle(self, ledger: Ledger) -> None:
-        """Wait until all that passed the broker is stored and in its windows, or time is up."""
+        """Wait until all that passed the broker is stored and in its windows on every level, or time is up."""
         deadline = time.monotonic() + _SETTLE_TIMEOUT_S
+        windows, steady_s = ledger.windows(), time.monotonic()
         while time.monotonic() < deadline:
-            counted = ledger.gauge_readings(_GAUGE, _WINDOW)
-            if ledger.stored_count() >= self._tap.count() and counted == ledger.raw_values(_GAUGE):
-                return
             time.sleep(0.2)
+            before, windows = windows, ledger.windows()
+            counted = ledger.gauge_readings(_GAUGE, _WINDOW)
+            complete = ledger.stored_count() >= self._tap.count() and counted == ledger.raw_values(_GAUGE)
+            if not complete or windows != before or "fleet" not in windows:
+                steady_s = time.monotonic()
+            elif time.monotonic() - steady_s > _STEADY_S:
+                return
 
 
 @contextmanager
