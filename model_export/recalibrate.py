@@ -47,7 +47,7 @@ class Examined:
     Attributes:
         facts: Its metadata.
         size: Its bytes.
-        nodes: Nodes of its graph; each takes one to two microseconds.
+        nodes: Nodes of its graph.
         opsets: Domain to version.
         reference_error: By how much its scores of its own reference rows are off here.
     """

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from model_export.cleaning_report import CleaningReport
-from model_export.commands.terminal import say
 from model_export.dataset import MeterSeries
 from model_export.errors import DataError
 from model_export.sources.catalog import USUAL_INTERVAL_MS, Options, open_dataset
 from model_export.sources.simulated import Spec
 from model_export.sources.tables import Names
+from model_export.terminal import say
 
 SIMULATED_HOMES: Final = 24
 MOST_METERS: Final = 200

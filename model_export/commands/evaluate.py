@@ -20,8 +20,8 @@ from model_export.commands.options import (
     interval_ms_of,
     interval_text,
 )
-from model_export.commands.terminal import check_writable, created, progress_bars, readable_errors, say, write_file
 from model_export.errors import DataError
+from model_export.terminal import check_writable, created, progress_bars, readable_errors, say, write_file
 
 if TYPE_CHECKING:
     from model_export.commands.data import Opened, Wanted

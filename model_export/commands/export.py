@@ -15,7 +15,8 @@ from model_export.commands.options import (
     ValueOption,
     command_line,
 )
-from model_export.commands.terminal import (
+from model_export.errors import DataError
+from model_export.terminal import (
     check_writable,
     created,
     progress_bars,
@@ -23,7 +24,6 @@ from model_export.commands.terminal import (
     show,
     write_file,
 )
-from model_export.errors import DataError
 
 if TYPE_CHECKING:
     from model_export.commands.data import Wanted

@@ -18,8 +18,8 @@ from model_export.commands.options import (
     interval_ms_of,
     interval_text,
 )
-from model_export.commands.terminal import check_writable, created, progress_bars, readable_errors, show, write_file
 from model_export.errors import DataError
+from model_export.terminal import check_writable, created, progress_bars, readable_errors, show, write_file
 
 _INTERVAL_MS: Final = 1_800_000
 

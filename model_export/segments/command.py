@@ -1,19 +1,15 @@
 """`wattline models segments`: meters that use their day alike, and a tag for each."""
 
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from model_export.errors import DataError, ModelExportError, one_line
+from model_export.errors import DataError
+from model_export.terminal import created, progress_bars, readable_errors
 from wattline.config import parse_duration
 
 if TYPE_CHECKING:
@@ -21,7 +17,6 @@ if TYPE_CHECKING:
     from model_export.segments.profiles import Clock
     from model_export.segments.segmentation import Profiles
 
-_errors: Final = Console(stderr=True)
 _DEFAULT_INTERVAL: Final = "30m"
 _DEFAULT_ZONE: Final = "UTC"
 
@@ -57,7 +52,7 @@ def segments(  # noqa: PLR0913, PLR0917 - one argument per option
     * `wattline models segments --dataset london --data homes/ --out segments/ --k auto`
     * `wattline models segments --dataset london --data new/ --out new-homes/ --assign segments/segments.json`
     """
-    with _readable_errors():
+    with readable_errors():
         if assign is None:
             wanted_k = _number_of_segments(k)
             clock = _clock(interval or _DEFAULT_INTERVAL, time_zone or _DEFAULT_ZONE)
@@ -76,8 +71,8 @@ def _found(profiles: "Profiles", clock: "Clock", k_and_seed: tuple[int, int], ou
     from model_export.segments.segmentation import Wishes, members, segmented
 
     k, seed = k_and_seed
-    with _progress() as step:
-        found = segmented(profiles, clock, Wishes(k, seed, _created()), step("clustering"))
+    with progress_bars() as step:
+        found = segmented(profiles, clock, Wishes(k, seed, created()), step("clustering", None))
     placed = members(found, profiles.known)
     picture = profile_plot(found, profiles, placed)
     written = {
@@ -142,8 +137,8 @@ def _profiles(dataset: str, data: Path | None, clock: "Clock") -> "Profiles":
         raise DataError(f"--dataset {dataset}: say with --data where the files are")
     # Here a profile judges by full days what is too short.
     source = open_dataset(dataset, data, clock.interval_ms, Options(shortest_days=0.0))
-    with _progress() as step:
-        profiles = profiles_of(source.series(), clock, step("reading"))
+    with progress_bars() as step:
+        profiles = profiles_of(source.series(), clock, step("reading", None))
     if source.report.other_files:
         typer.echo(f"files of another layout, not read: {', '.join(source.report.other_files)}", err=True)
     return profiles.and_excluded(Excluded(one.meter, one.excluded, one.detail) for one in source.report.exclusions)
@@ -167,40 +162,6 @@ def _clock(interval: str, time_zone: str) -> "Clock":
         return Clock(int(parse_duration(interval)), time_zone)
     except ValueError as error:
         raise DataError(f"--interval: {error}") from None
-
-
-def _created() -> str:
-    """Now, or SOURCE_DATE_EPOCH where files must repeat byte for byte."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    return (datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)).isoformat(timespec="seconds")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], Callable[[], None]]]:
-    """A count per step on a terminal's stderr; nothing elsewhere."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=_errors, disable=not _errors.is_terminal) as progress:
-
-        def step(title: str) -> Callable[[], None]:
-            task = progress.add_task(title, total=None)
-            return lambda: progress.advance(task)
-
-        yield step
-
-
-@contextmanager
-def _readable_errors() -> Iterator[None]:
-    """What a person can put right ends as one line and exit status 2."""
-    try:
-        yield
-    except ModelExportError as error:
-        problem = str(error)
-    except OSError as error:
-        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    else:
-        return
-    typer.echo(typer.style(f"error: {one_line(problem)}", fg="red"), err=True)
-    raise typer.Exit(2)
 
 
 def _show(figures: dict[str, Any], *, as_json: bool) -> None:
