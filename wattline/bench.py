@@ -1,14 +1,13 @@
 """`wattline bench`: the figures that this product is built for, measured on this machine."""
 
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
+
+from wattline.stop_signals import interrupted_when_ended
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Measure the agent and the way into the store on this machine."
@@ -75,25 +74,11 @@ def batch(
     """
     from wattline.bench_batch import is_sound, run_batch_bench
 
-    with _ended_by_sigterm():
+    with interrupted_when_ended():
         result = run_batch_bench(rows, data=data, versus=vs or "", progress=lambda text: typer.echo(text, err=True))
     _show(result, as_json=as_json)
     if not is_sound(result):
         raise typer.Exit(_EXIT_UNSOUND)
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM unwinds like Ctrl-C: the bench's processes end and its files go."""
-
-    def unwind(number: int, _frame: object) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, unwind)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _show(result: dict[str, Any], *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NoReturn
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -47,3 +47,19 @@ def _listen(fd: int, over: threading.Event, callback: Callable[[], object]) -> N
         if over.is_set():
             return
         callback()
+
+
+@contextmanager
+def interrupted_when_ended() -> Iterator[None]:
+    """SIGTERM and a closed terminal end the block like Ctrl-C: what it has started is ended, too."""
+
+    def interrupt(_number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, interrupt) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

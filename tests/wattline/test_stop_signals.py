@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from wattline.stop_signals import STOP_SIGNALS, called_on_stop
+from wattline.stop_signals import STOP_SIGNALS, called_on_stop, interrupted_when_ended
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
@@ -44,3 +44,11 @@ def test_afterwards_signals_mean_what_they_meant_before() -> None:
         assert [signal.getsignal(number) for number in STOP_SIGNALS] != before
     assert [signal.getsignal(number) for number in STOP_SIGNALS] == before
     assert not [thread for thread in threading.enumerate() if thread.name == "stop-signals"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_block_that_is_ended_unwinds_as_after_ctrl_c(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), interrupted_when_ended():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == before

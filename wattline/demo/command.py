@@ -2,13 +2,12 @@
 
 import json as json_text
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -19,6 +18,7 @@ from wattline.demo.run import DemoPlan, DemoRun
 from wattline.demo.screen import live_view, nothing, show_summary
 from wattline.demo.summary import Summary
 from wattline.errors import ConfigError
+from wattline.stop_signals import interrupted_when_ended
 
 
 def demo(
@@ -41,7 +41,7 @@ def demo(
     """
     _check_history(history)
     screen = Console(stderr=json)
-    with _folder(keep) as folder, _terminable():
+    with _folder(keep) as folder, interrupted_when_ended():
         quiet = json or no_console or not screen.is_terminal
         with nullcontext(nothing) if quiet else live_view(screen) as show:
             plan = DemoPlan(folder, duration, history, broker)
@@ -86,19 +86,3 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     except OSError as error:
         raise ConfigError("--keep", f"{keep}: {error.strerror}") from None
     yield keep.resolve()
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM and a closed terminal end the demo like Ctrl-C: its parts, in sessions of their own, must not stay."""
-
-    def interrupt(_number: int, _frame: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, interrupt) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
