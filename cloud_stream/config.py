@@ -8,9 +8,21 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec import Meta, field
 
+from cloud_stream.config_sections import (
+    DAY_MS,
+    NAME,
+    AlertsConfig,
+    ArchiveConfig,
+    CommandsConfig,
+    ForecastConfig,
+    IntentsConfig,
+    NotifyConfig,
+    Section,
+    SitesConfig,
+    WeatherConfig,
+)
 from wattline.broker_url import BrokerUrl, parse_broker_url
 from wattline.config import DurationMs, SizeBytes, load
 from wattline.errors import ConfigError
@@ -21,18 +33,12 @@ Text = Annotated[str, Meta(min_length=1, max_length=256)]
 
 MAX_LINGER_MS: Final = 20
 MIN_WINDOW_MS: Final = 1000
-DAY_MS: Final = 86_400_000
 MIN_PARTITION_BYTES: Final = 8 << 20
 """Some times the largest group that ingest commits at once: one that can never fit would wait for ever."""
 MIN_SPACE_BYTES: Final = 1 << 20
-_NAME: Final = r"^[^/+#\x00-\x20\x7f]*$"
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file: an unknown key in it is an error."""
-
-
-class BrokerConfig(_Section, frozen=True):
+class BrokerConfig(Section, frozen=True):
     """`[broker]`: how ingest reaches the MQTT broker.
 
     Attributes:
@@ -42,14 +48,14 @@ class BrokerConfig(_Section, frozen=True):
     """
 
     url: str = "mqtt://127.0.0.1:1883"
-    client_id: Annotated[str, Meta(min_length=1, max_length=64, pattern=_NAME)] = "wattline-ingest"
+    client_id: Annotated[str, Meta(min_length=1, max_length=64, pattern=NAME)] = "wattline-ingest"
     username: str = ""
     password_file: Path | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
-    shared_group: Annotated[str, Meta(max_length=64, pattern=_NAME)] = ""
+    shared_group: Annotated[str, Meta(max_length=64, pattern=NAME)] = ""
 
     @property
     def address(self) -> BrokerUrl:
@@ -57,14 +63,14 @@ class BrokerConfig(_Section, frozen=True):
         return parse_broker_url(self.url)
 
 
-class RegistryConfig(_Section, frozen=True):
+class RegistryConfig(Section, frozen=True):
     """`[registry]`: which gateways are admitted; `open` registers each at its first use."""
 
     policy: Literal["open", "enrolled"] = "open"
     path: Path = Path("var/registry.db")
 
 
-class JournalConfig(_Section, frozen=True):
+class JournalConfig(Section, frozen=True):
     """`[journal]`: the durable log between ingest and flow.
 
     Attributes:
@@ -79,7 +85,7 @@ class JournalConfig(_Section, frozen=True):
     linger: DurationMs = DurationMs(MAX_LINGER_MS)
 
 
-class FlowConfig(_Section, frozen=True):
+class FlowConfig(Section, frozen=True):
     """`[flow]`: the dataflow.
 
     Attributes:
@@ -104,7 +110,7 @@ class FlowConfig(_Section, frozen=True):
         return tuple(sorted({int(self.window), int(self.utility_interval)}))
 
 
-class StoreConfig(_Section, frozen=True):
+class StoreConfig(Section, frozen=True):
     """`[store]`: where results live.
 
     Attributes:
@@ -127,31 +133,13 @@ class StoreConfig(_Section, frozen=True):
     spool_max_bytes: SizeBytes = SizeBytes(2 << 30)
 
 
-class ConsoleConfig(_Section, frozen=True):
+class ConsoleConfig(Section, frozen=True):
     """`[console]`: accepted, not used yet."""
 
     bind: str = "127.0.0.1:8080"
 
 
-class ArchiveConfig(_Section, frozen=True):
-    """`[archive]`: accepted, not used yet."""
-
-    dir: Path = Path("var/archive")
-
-
-class AlertsConfig(_Section, frozen=True):
-    """`[alerts]`: the file of rules; None without rules."""
-
-    rules: Path | None = None
-
-
-class NotifyConfig(_Section, frozen=True):
-    """`[notify]`: accepted, not used yet."""
-
-    urls: list[str] = field(default_factory=list)
-
-
-class MetricsConfig(_Section, frozen=True):
+class MetricsConfig(Section, frozen=True):
     """`[metrics]`: Prometheus pages; port 0 is off, process K of the flow listens on `flow_port` + K."""
 
     bind: Text = "127.0.0.1"
@@ -159,14 +147,14 @@ class MetricsConfig(_Section, frozen=True):
     flow_port: Port = 0
 
 
-class DeadLettersConfig(_Section, frozen=True):
+class DeadLettersConfig(Section, frozen=True):
     """`[dead_letters]`: where unusable messages are kept."""
 
     path: Path = Path("var/dead-letters.db")
     max_bytes: SizeBytes = SizeBytes(256 << 20)
 
 
-class CloudConfig(_Section, frozen=True):
+class CloudConfig(Section, frozen=True):
     """The whole of `cloud.toml`."""
 
     broker: BrokerConfig = field(default_factory=BrokerConfig)
@@ -175,16 +163,21 @@ class CloudConfig(_Section, frozen=True):
     flow: FlowConfig = field(default_factory=FlowConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
     console: ConsoleConfig | None = None
+    sites: SitesConfig = field(default_factory=SitesConfig)
+    forecast: ForecastConfig | None = None
+    weather: WeatherConfig | None = None
     archive: ArchiveConfig | None = None
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    intents: IntentsConfig = field(default_factory=IntentsConfig)
     notify: NotifyConfig | None = None
+    commands: CommandsConfig | None = None
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     dead_letters: DeadLettersConfig = field(default_factory=DeadLettersConfig)
 
     @property
     def unused_sections(self) -> list[str]:
         """The sections of the file that nothing acts upon yet."""
-        return [name for name in ("console", "archive", "notify") if getattr(self, name) is not None]
+        return [name for name in ("console",) if getattr(self, name) is not None]
 
 
 def load_config(path: Path) -> CloudConfig:

@@ -34,6 +34,8 @@ FieldValue = float | int | str | bool
 
 READING: Final = "reading"
 USAGE: Final = "usage"
+FORECAST: Final = "forecast"
+ALERT: Final = "alert"
 FLOW_MARK: Final = "flow_mark"
 INTERVAL_FIELD: Final = "interval_ms"
 """The field of `reading` that holds the interval of the row's amounts."""
@@ -43,10 +45,18 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     for measurement in (
         Measurement(READING, ("site", "gateway", "meter"), frozenset({INTERVAL_FIELD})),
         Measurement(USAGE, ("level", "site", "meter", "window")),
-        Measurement("forecast", ("level", "site", "meter", "lead")),
+        Measurement(FORECAST, ("level", "site", "meter", "lead"), frozenset({"issued_at"})),
+        Measurement("forecast_quality", ("level", "site", "meter", "lead")),
+        Measurement("weather", ("site", "source"), frozenset({"issued_at"})),
         Measurement("anomaly", ("site", "gateway", "meter", "detector")),
-        Measurement("alert", ("rule", "severity", "level", "site", "meter")),
+        Measurement(ALERT, ("rule", "severity", "level", "site", "meter"), frozenset({"since_ms"})),
+        Measurement("notification", ("channel",)),
+        Measurement("intent", ("intent", "site")),
+        Measurement("recommendation", ("intent", "site")),
+        Measurement("correlation", ("level", "site", "meter", "driver")),
         Measurement("gateway", ("gateway",)),
+        Measurement("load", ("gateway", "site", "load")),
+        Measurement("command", ("gateway", "site", "load"), frozenset({"expires_at"})),
         Measurement(FLOW_MARK, ("shard",), frozenset({"number"})),
     )
 }

@@ -68,11 +68,12 @@ class Store(Protocol):
             StoreUnavailableError: It does not answer now.
         """
 
-    def usage(self, tags: Mapping[str, str], start_ms: int, end_ms: int) -> Sequence[Point]:
-        """The `usage` points that carry all of `tags`, windows starting in [start, end).
+    def points(self, measurement: str, tags: Mapping[str, str], start_ms: int, end_ms: int) -> Sequence[Point]:
+        """The points of a measurement that carry all of `tags`, with times in [start, end), in the order of time.
 
         Args:
-            tags: A subset of `level`, `site`, `meter`, `window` with the values asked for.
+            measurement: Any but `reading`, which `readings` reads by the column.
+            tags: A subset of the measurement's tags with the values asked for.
             start_ms: Inclusive, ms UTC.
             end_ms: Exclusive, ms UTC.
 

@@ -173,5 +173,81 @@ class Partial:
     fields: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class ClosedUsage:
+    """Consumption in utility intervals that have closed, or have changed since: rows in any order, each key once.
+
+    Attributes:
+        interval_ms: Length of the intervals.
+        start_ms: int64[R].
+        level: of each row: `meter`, `site` or `fleet`. site: "" for the fleet. meter: "" but for meters.
+        energy_kwh: float64[R].
+        temperature_c: float64[R]: mean outdoor temperature that the site itself has measured; NaN is unknown.
+        members: float64[R]: how many meters the row adds up; 1 for a meter, NaN is unknown.
+    """
+
+    interval_ms: int
+    start_ms: Int64s
+    level: Sequence[str]
+    site: Sequence[str]
+    meter: Sequence[str]
+    energy_kwh: Floats
+    temperature_c: Floats
+    members: Floats
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a person shall be told: an alert that began or ended, or a recommendation.
+
+    Attributes:
+        key: The same for ever for the same thing, so that a repeat after a crash is recognised.
+        group: Notices of one group that come close together become one message: a rule's name, or an intent's.
+        state: `firing`, `resolved` or `info`.
+        severity: `info`, `warning` or `critical`.
+        happened_ms: When it happened, by the meters' time. decided_ms: when it was decided, by the wall clock.
+        since_ms: When what is going on began.
+        title: One line. text: the sentence with value and limit.
+        quantity: What `value` and `limit` are of, with its unit in the name; "" without.
+        window: The window that `value` is of, as the store writes it ("5m"); "" without.
+    """
+
+    key: str
+    group: str
+    state: str
+    severity: str
+    happened_ms: int
+    decided_ms: int
+    since_ms: int
+    level: str
+    site: str
+    meter: str
+    title: str
+    text: str
+    quantity: str = ""
+    value: float | None = None
+    limit: float | None = None
+    window: str = ""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One command for a switchable load, as the dispatcher sends it to the load's gateway.
+
+    Attributes:
+        id: The same for ever for the same decision; the gateway carries out each id once.
+        action: `on`, `off`, or `release`: leave the load to itself again.
+        expires_ms: When the load is left to itself again, or the command is not carried out any more; ms UTC.
+        reason: Which intent and why, for a person.
+    """
+
+    id: str
+    gateway: str
+    site: str
+    load: str
+    action: str
+    decided_ms: int
+    expires_ms: int
+    reason: str
+
+
 Write = Columns | Sequence[Point]
 """What a sink writes: raw readings by the column, everything else as points."""

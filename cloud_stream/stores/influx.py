@@ -9,7 +9,7 @@ import msgspec
 
 from cloud_stream import measurements
 from cloud_stream.errors import StoreUnavailableError
-from cloud_stream.measurements import FLOW_MARK, READING, USAGE
+from cloud_stream.measurements import FLOW_MARK, READING
 from cloud_stream.ports import Rejected, Series
 from cloud_stream.records import Columns, Point
 from cloud_stream.stores import influxql
@@ -126,9 +126,10 @@ class InfluxStore:
         rows = influxql.select_readings(site, meter, start_ms, end_ms)
         return merge(influxql.rows_of(self._ask(f"{rows}; {borders}")))
 
-    def usage(self, tags: Mapping[str, str], start_ms: int, end_ms: int) -> Sequence[Point]:
-        """See `Store.usage`."""
-        return influxql.points_of(USAGE, self._ask(influxql.select_points(USAGE, tags, start_ms, end_ms)))
+    def points(self, measurement: str, tags: Mapping[str, str], start_ms: int, end_ms: int) -> Sequence[Point]:
+        """See `Store.points`."""
+        question = influxql.select_points(measurement, tags, start_ms, end_ms)
+        return influxql.points_of(measurement, self._ask(question))
 
     def mark(self, shard: str) -> tuple[str, int]:
         """See `Store.mark`."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from cloud_stream import measurements
 from cloud_stream.errors import StoreUnavailableError
-from cloud_stream.measurements import INTERVAL_FIELD, MEASUREMENTS, READING, USAGE, FieldValue
+from cloud_stream.measurements import INTERVAL_FIELD, MEASUREMENTS, READING, FieldValue
 from cloud_stream.ports import Rejected, Series
 from cloud_stream.records import Columns, Point
 from cloud_stream.stores import sqlite_sql as sql
@@ -86,12 +86,12 @@ class SqliteStore:
                 return {}
             return merge(_read_rows(db, site, meter, names, (start_ms, end_ms)))
 
-    def usage(self, tags: Mapping[str, str], start_ms: int, end_ms: int) -> Sequence[Point]:
-        """See `Store.usage`."""
+    def points(self, measurement: str, tags: Mapping[str, str], start_ms: int, end_ms: int) -> Sequence[Point]:
+        """See `Store.points`."""
         with self._translated():
             db = self._connection()
-            cursor = db.execute(sql.select_points(USAGE, tags), {**tags, "start": start_ms, "end": end_ms})
-            return list(_points(USAGE, cursor))
+            cursor = db.execute(sql.select_points(measurement, tags), {**tags, "start": start_ms, "end": end_ms})
+            return list(_points(measurement, cursor))
 
     def mark(self, shard: str) -> tuple[str, int]:
         """See `Store.mark`."""

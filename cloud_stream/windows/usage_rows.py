@@ -28,5 +28,5 @@ def stored_rows(
     asked = tags | {"window": width_label(width_ms)}
     return [
         (point, {k: float(v) for k, v in point.fields.items() if not isinstance(v, str)})
-        for point in store.usage(asked, low_ms, high_ms + 1)
+        for point in store.points("usage", asked, low_ms, high_ms + 1)
     ]

@@ -112,13 +112,13 @@ def test_an_empty_list_says_so(shell: Shell) -> None:
     assert "no gateway is registered" in err
 
 
-@pytest.mark.parametrize(("parent", "said"), [("", ["archive", "notify"]), (str(os.getppid()), [])])
+@pytest.mark.parametrize(("parent", "said"), [("", ["console"]), (str(os.getppid()), [])])
 def test_sections_without_effect_are_named_once_at_the_start(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, parent: str, said: list[str]
 ) -> None:
     monkeypatch.setenv("WATTLINE_PARENT_PID", parent)
     monkeypatch.setattr("ctypes.CDLL", lambda _: SimpleNamespace(prctl=lambda *_: 0))
     monkeypatch.setattr("cloud_stream.ingest_process.run_ingest", lambda _: 0)
-    shell.config.write_text("[archive]\n[notify]\nurls = []\n")
+    shell.config.write_text("[console]\n")
     assert shell.run("cloud", "ingest")[0] == 0
     assert [record.args for record in caplog.records if "no_effect" in record.msg] == [(name,) for name in said]

@@ -59,7 +59,7 @@ def test_every_section_is_understood(tmp_path: Path) -> None:
     assert (config.flow.window, config.flow.utility_interval) == (300_000, 1_800_000)
     assert config.journal.max_bytes == 20 << 30
     assert config.alerts.rules == Path("alerts.toml")
-    assert config.unused_sections == ["console", "archive", "notify"]
+    assert config.unused_sections == ["console"]
 
 
 @pytest.mark.parametrize(

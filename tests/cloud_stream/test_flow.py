@@ -107,7 +107,7 @@ class Cloud:
         return found
 
     def usage(self, window: str) -> dict[Key, dict[str, float]]:
-        points = self._store.usage({"window": window}, 0, 1 << 52)
+        points = self._store.points("usage", {"window": window}, 0, 1 << 52)
         return {
             (p.tags["level"], p.tags["site"], p.tags["meter"], p.t_ms): {k: float(v) for k, v in p.fields.items()}
             for p in points

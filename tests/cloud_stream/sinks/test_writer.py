@@ -36,7 +36,7 @@ def mark(number: int) -> list[Point]:
 
 
 def stored_number(store: Store) -> float:
-    points = store.usage({}, NOW_MS, NOW_MS + 1)
+    points = store.points("usage", {}, NOW_MS, NOW_MS + 1)
     return float(points[0].fields["energy_kwh"]) if points else -1.0
 
 

@@ -39,7 +39,7 @@ def test_of_a_refused_body_only_the_refused_rows_come_back(
     rejected = store.write([], points)
     assert [found.reason for found in rejected] == ["type_conflict"] * len(bad)
     assert [int(found.row.rsplit(b" ", 1)[1]) - NOW_MS for found in rejected] == bad
-    stored = store.usage({}, NOW_MS, NOW_MS + 20)
+    stored = store.points("usage", {}, NOW_MS, NOW_MS + 20)
     assert [point.t_ms - NOW_MS for point in stored] == [i for i in range(20) if i not in bad]
     store.close()
 
@@ -83,7 +83,7 @@ def test_a_database_that_vanished_is_made_again(influx_server: InfluxServer, dat
     store.prepare()
     influx_server.query(f'DROP DATABASE "{database}"')
     assert store.write([], [usage(0, 1.0)]) == []
-    assert list(store.usage({"level": "fleet"}, NOW_MS, NOW_MS + 1)) != []
+    assert list(store.points("usage", {"level": "fleet"}, NOW_MS, NOW_MS + 1)) != []
     store.close()
 
 
@@ -96,7 +96,7 @@ def test_the_connection_outlives_a_restart_of_the_server(influxd: InfluxServer) 
         store.write([], [usage(1, 2.0)])
     influxd.start()
     assert store.write([], [usage(1, 2.0)]) == []
-    assert len(store.usage({}, NOW_MS, NOW_MS + 9)) == 2
+    assert len(store.points("usage", {}, NOW_MS, NOW_MS + 9)) == 2
     store.close()
 
 
@@ -117,7 +117,7 @@ def test_a_user_who_may_only_write_and_read_is_enough(closed_server: InfluxServe
     store = opened(closed_server, "wattline", username="gw", password=SECRET)
     store.prepare()
     assert store.write([], [usage(0, 1.0)]) == []
-    assert len(store.usage({}, NOW_MS, NOW_MS + 1)) == 1
+    assert len(store.points("usage", {}, NOW_MS, NOW_MS + 1)) == 1
     store.close()
     admin.close()
 
@@ -225,7 +225,7 @@ def test_nobody_listens(backend: Callable[[str], Backend]) -> None:
         lambda: store.write([], [usage(0, 1.0)]),
         lambda: store.mark("shard-01"),
         lambda: store.readings("s", "m", 0, 1),
-        lambda: store.usage({}, 0, 1),
+        lambda: store.points("usage", {}, 0, 1),
     ):
         with pytest.raises(StoreUnavailableError) as caught:
             call()

@@ -34,7 +34,7 @@ def test_preparing_again_changes_nothing(store: Store) -> None:
 
 def test_an_empty_store_answers_with_nothing(store: Store) -> None:
     assert store.readings("house-1", "m1", T[0], T[9]) == {}
-    assert list(store.usage({"level": "meter"}, T[0], T[9])) == []
+    assert list(store.points("usage", {"level": "meter"}, T[0], T[9])) == []
     assert store.mark("shard-00") == ("", 0)
 
 
@@ -172,12 +172,12 @@ def test_points_come_back_as_they_went(store: Store, meter: str, number: float, 
         {"energy_kwh": number, "note": text, "complete": flag},
     )
     assert store.write([], [point]) == []
-    assert list(store.usage({"meter": meter, "level": "meter"}, T[0], T[1])) == [point]
+    assert list(store.points("usage", {"meter": meter, "level": "meter"}, T[0], T[1])) == [point]
 
 
 def test_whole_numbers_are_floats_whichever_came_first(store: Store) -> None:
     assert store.write([], [usage(T[0], {"power_w_n": 3}), usage(T[1], {"power_w_n": 3.5})]) == []
-    assert [point.fields for point in store.usage({"meter": "m1"}, T[0], T[2])] == [
+    assert [point.fields for point in store.points("usage", {"meter": "m1"}, T[0], T[2])] == [
         {"power_w_n": 3.0},
         {"power_w_n": 3.5},
     ]
@@ -207,7 +207,7 @@ def test_usage_by_tags(store: Store, tags: dict[str, str], expected: Sequence[st
             usage(T[2], {"energy_kwh": 9.0}),
         ],
     )
-    found = store.usage(tags, T[0], T[2])
+    found = store.points("usage", tags, T[0], T[2])
     assert [point.t_ms for point in found] == sorted(point.t_ms for point in found)
     names = [f"{point.tags['meter']}@{T.index(point.t_ms)}" for point in found]
     assert sorted(names) == sorted(expected)
@@ -216,7 +216,7 @@ def test_usage_by_tags(store: Store, tags: dict[str, str], expected: Sequence[st
 def test_a_repeated_point_replaces_the_fields_that_it_has(store: Store) -> None:
     store.write([], [usage(T[0], {"energy_kwh": 1.0, "power_w_mean": 5.0})])
     store.write([], [usage(T[0], {"energy_kwh": 2.0})])
-    assert [point.fields for point in store.usage({"meter": "m1"}, T[0], T[1])] == [
+    assert [point.fields for point in store.points("usage", {"meter": "m1"}, T[0], T[1])] == [
         {"energy_kwh": 2.0, "power_w_mean": 5.0}
     ]
 
@@ -266,7 +266,7 @@ def test_a_point_that_no_store_can_keep_is_handed_back_and_the_others_stay(
 ) -> None:
     (rejected,) = store.write([], [point, FINE])
     assert (rejected.reason, point.measurement.encode() in rejected.row) == (reason, True)
-    assert list(store.usage({}, T[0], T[9])) == [FINE]
+    assert list(store.points("usage", {}, T[0], T[9])) == [FINE]
 
 
 def test_readings_outside_the_retention_are_handed_back_row_by_row(store: Store) -> None:

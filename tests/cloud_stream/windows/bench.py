@@ -47,9 +47,9 @@ class UnreliableStore:
         self._ask()
         return self._store.readings(site, meter, start_ms, end_ms)
 
-    def usage(self, tags: Mapping[str, str], start_ms: int, end_ms: int) -> Sequence[Point]:
+    def points(self, measurement: str, tags: Mapping[str, str], start_ms: int, end_ms: int) -> Sequence[Point]:
         self._ask()
-        return self._store.usage(tags, start_ms, end_ms)
+        return self._store.points(measurement, tags, start_ms, end_ms)
 
     def mark(self, shard: str) -> tuple[str, int]:
         self._ask()
@@ -182,7 +182,7 @@ class Rig:
 
     def stored(self, width: str) -> dict[tuple[str, str, str, int], dict[str, float]]:
         """All usage, by level, site (of the shard level its shard), meter and start."""
-        points = self.store.usage({"window": width}, 0, 1 << 52)
+        points = self.store.points("usage", {"window": width}, 0, 1 << 52)
         return {
             (p.tags["level"], p.tags["site"], p.tags["meter"], p.t_ms): {k: float(v) for k, v in p.fields.items()}
             for p in points

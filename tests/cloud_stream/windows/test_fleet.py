@@ -51,7 +51,7 @@ class Fleet:
             self.tick(3)
             self.write()
             if self.windows.settled:
-                return rows(list(self.store.usage({"level": "fleet"}, 0, 1 << 52)))
+                return rows(list(self.store.points("usage", {"level": "fleet"}, 0, 1 << 52)))
         raise AssertionError("it never settles")
 
 

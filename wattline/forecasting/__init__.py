@@ -1,0 +1,1 @@
+"""Forecasts of consumption: the same functions in training, evaluation and the cloud."""
