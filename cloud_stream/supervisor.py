@@ -1,6 +1,6 @@
-"""`wattline cloud run`: keeps ingest and the cluster of flow processes alive.
+"""`wattline cloud run`: keeps ingest, the cluster of flow processes and what the file asks for beside them alive.
 
-Ingest is restarted alone, the flow only as a whole: a Bytewax cluster does not survive the loss of a member. A flow
+Each is restarted alone, but the flow only as a whole: a Bytewax cluster does not survive the loss of a member. A flow
 that runs but does not commit while the journal holds rows is restarted too.
 """
 
@@ -82,12 +82,13 @@ class Supervisor:
         config: Of the cloud.
         ingest: The ingest process.
         flow: The flow's cluster.
+        others: What else runs; nothing waits for these.
     """
 
-    def __init__(self, config: CloudConfig, ingest: Group, flow: Group) -> None:
+    def __init__(self, config: CloudConfig, ingest: Group, flow: Group, others: Sequence[Group] = ()) -> None:
         self._config = config
         self._flow = flow
-        self._groups = (ingest, flow)
+        self._groups = (ingest, flow, *others)
         self._watch = StallWatch(config.flow.stalled_after.seconds, config.flow.processes)
         self._look_at_s = 0.0
 
@@ -140,9 +141,24 @@ def supervise(config_path: Path, config: CloudConfig) -> int:
     file = ["-c", str(config_path)]
     ingest = Group("ingest", lambda: [[*command, "ingest", *file]], _backoff())
     flow = Group("flow", lambda: flow_commands([*command, "flow", *file], config.flow.processes), _backoff())
+    others = [_service(name, [*command, name, *file]) for name in services(config)]
     stopping = threading.Event()
     with _alone(config.flow.recovery_dir), called_on_stop(stopping.set):
-        return Supervisor(config, ingest, flow).run(stopping)
+        return Supervisor(config, ingest, flow, others).run(stopping)
+
+
+def services(config: CloudConfig) -> list[str]:
+    """The processes beside ingest and flow that a configuration asks for, by their commands."""
+    wanted = {
+        "notify": config.notify is not None,
+        "dispatch": config.commands is not None,
+        "jobs": any((config.archive, config.weather, config.intents.file, config.sites.file)),
+    }
+    return [name for name, is_wanted in wanted.items() if is_wanted]
+
+
+def _service(name: str, command: Sequence[str]) -> Group:
+    return Group(name, lambda: [command], _backoff())
 
 
 def flow_commands(command: Sequence[str], processes: int) -> list[list[str]]:

@@ -12,10 +12,18 @@ from pathlib import Path
 import pytest
 
 from cloud_stream.children import Group
-from cloud_stream.config import CloudConfig, FlowConfig, JournalConfig
+from cloud_stream.config import CloudConfig, FlowConfig, JournalConfig, load_config
 from cloud_stream.errors import CloudError
 from cloud_stream.journal import Journal
-from cloud_stream.supervisor import StallWatch, Supervisor, commit_words, flow_commands, supervise, waiting_rows
+from cloud_stream.supervisor import (
+    StallWatch,
+    Supervisor,
+    commit_words,
+    flow_commands,
+    services,
+    supervise,
+    waiting_rows,
+)
 from tests.cloud_stream.waiting import wait_until
 from wattline.backoff import Backoff
 from wattline.config import DurationMs
@@ -154,6 +162,29 @@ def test_a_child_that_cannot_use_the_configuration_ends_everything_with_its_stat
     ingest, flow = _group([sys.executable, "-c", "raise SystemExit(2)"]), _group(SLEEPS)
     assert Supervisor(_config(tmp_path), ingest, flow).run(threading.Event()) == 2
     assert flow.pids == []
+
+
+def test_what_runs_beside_ingest_and_flow_is_kept_alive_too(tmp_path: Path) -> None:
+    ingest, flow, other = _group(SLEEPS), _group(SLEEPS), _group([sys.executable, "-c", "raise SystemExit(1)"])
+    supervisor = Supervisor(_config(tmp_path), ingest, flow, [other])
+    status = _run_until(supervisor, lambda: other.restarts >= 2, "restarted for its end")
+    assert (status, ingest.restarts, flow.restarts) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", []),
+        ("[notify]\n", ["notify"]),
+        ("[commands]\n[archive]\n", ["dispatch", "jobs"]),
+        ('[weather]\nfile = "weather.json"\n', ["jobs"]),
+        ('[intents]\nfile = "intents.toml"\n', ["jobs"]),
+    ],
+)
+def test_only_what_the_file_asks_for_runs_beside_ingest_and_flow(tmp_path: Path, text: str, wanted: list[str]) -> None:
+    file = tmp_path / "cloud.toml"
+    file.write_text(text)
+    assert services(load_config(file)) == wanted
 
 
 def test_a_second_supervisor_on_the_same_folder_is_refused(tmp_path: Path) -> None:
