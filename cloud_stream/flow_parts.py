@@ -3,15 +3,27 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from bytewax.inputs import FixedPartitionedSource
 from bytewax.operators import StatefulBatchLogic
 from bytewax.outputs import FixedPartitionedSink
 
 from cloud_stream.alerts.judge import AlertJudge
+from cloud_stream.measurements import FORECAST, USAGE
 from cloud_stream.ports import Store
-from cloud_stream.records import Columns, DeadLetter, JournalRow, Partial, Point, ShardBatch, Write
+from cloud_stream.records import (
+    ClosedUsage,
+    Columns,
+    DeadLetter,
+    JournalRow,
+    Notice,
+    Order,
+    Partial,
+    Point,
+    ShardBatch,
+    Write,
+)
 from cloud_stream.sharding import FLEET
 from cloud_stream.source import Offset
 from cloud_stream.windows.fleet import FleetWindows
@@ -20,8 +32,27 @@ from cloud_stream.windows.shard import Output, ShardWindows
 
 ShardItem = tuple[str, ShardBatch]
 FleetItem = tuple[Point, ...]
-USAGE = "usage"
-LETTERS = "letters"
+Facts = tuple[Point, ...]
+"""What alerts and intents are about: usage, forecasts, events, and the states of gateways, loads and commands."""
+Decision = Point | Notice | Order
+Decisions = tuple[Decision, ...]
+FACTS: Final = frozenset({USAGE, FORECAST, "anomaly", "gateway", "load", "command"})
+LETTERS: Final = "letters"
+PEOPLE: Final = "people"
+LOADS: Final = "loads"
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastSteps:
+    """The two steps of forecasting.
+
+    Attributes:
+        closing: Makes the logic that says when intervals have closed.
+        forecasting: Makes the logic that learns them and forecasts.
+    """
+
+    closing: Callable[[Any], StatefulBatchLogic[Facts, ClosedUsage, Any]]
+    forecasting: Callable[[Any], StatefulBatchLogic[ClosedUsage, Facts, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +64,25 @@ class FlowParts:
         shard_windows: Makes the logic of a shard from its snapshot or None.
         fleet_windows: The same for the one key of the fleet.
         alerts: The same for the alerts of a shard or the fleet.
+        forecasts: The same for forecasts; None without.
+        intents: The same for intents; None without.
+        notice_sink: Takes what people shall be told; None where nobody is.
+        order_sink: Takes orders to loads; None where there are none.
+        archive_sink: Takes raw readings; None without an archive.
     """
 
     source: FixedPartitionedSource[JournalRow, Offset]
     decode: Callable[[list[JournalRow]], Iterable[ShardItem | DeadLetter]]
     shard_windows: Callable[[Any], StatefulBatchLogic[ShardBatch, Output, Any]]
     fleet_windows: Callable[[Any], StatefulBatchLogic[Partial, FleetItem, Any]]
-    alerts: Callable[[Any], StatefulBatchLogic[tuple[Point, ...], Write, Any]]
+    alerts: Callable[[Any], StatefulBatchLogic[Facts, Decisions, Any]]
     store_sink: FixedPartitionedSink[Any, Any]
     dead_letter_sink: FixedPartitionedSink[Any, Any]
+    forecasts: ForecastSteps | None = None
+    intents: Callable[[Any], StatefulBatchLogic[Facts, Decisions, Any]] | None = None
+    notice_sink: FixedPartitionedSink[Any, Any] | None = None
+    order_sink: FixedPartitionedSink[Any, Any] | None = None
+    archive_sink: FixedPartitionedSink[Any, Any] | None = None
 
 
 def batch_of(item: ShardItem | DeadLetter) -> ShardItem | None:
@@ -80,13 +121,45 @@ def writes_of(item: tuple[str, Output]) -> tuple[str, Write] | None:
     return (key, points) if points else None
 
 
-def usage_of(item: tuple[str, Output | FleetItem]) -> tuple[str, tuple[Point, ...]] | None:
-    """The usage rows of an output, which alerts are about."""
+def columns_of(item: tuple[str, Output]) -> tuple[str, Columns] | None:
+    """What of a shard's output is raw readings."""
+    key, output = item
+    return (key, output) if isinstance(output, Columns) else None
+
+
+def facts_of(item: tuple[str, Output | FleetItem]) -> tuple[str, Facts] | None:
+    """What of an output alerts and intents may be about."""
     key, output = item
     if isinstance(output, Columns):
         return None
-    points = tuple(one for one in output if isinstance(one, Point) and one.measurement == USAGE)
+    points = tuple(one for one in output if isinstance(one, Point) and one.measurement in FACTS)
     return (key, points) if points else None
+
+
+def usage_of(item: tuple[str, Facts]) -> tuple[str, Facts] | None:
+    """The usage rows among facts; None when there are none, so that who waits for them sleeps on."""
+    key, facts = item
+    points = tuple(one for one in facts if one.measurement == USAGE)
+    return (key, points) if points else None
+
+
+def records_of(item: tuple[str, Decisions]) -> tuple[str, Facts] | None:
+    """What of decisions goes to the store."""
+    key, decisions = item
+    points = tuple(one for one in decisions if isinstance(one, Point))
+    return (key, points) if points else None
+
+
+def notices_of(item: tuple[str, Decisions]) -> tuple[str, Sequence[Notice]] | None:
+    """What of decisions people shall be told; there is one queue."""
+    notices = [one for one in item[1] if isinstance(one, Notice)]
+    return (PEOPLE, notices) if notices else None
+
+
+def orders_of(item: tuple[str, Decisions]) -> tuple[str, Sequence[Order]] | None:
+    """What of decisions goes to loads; there is one queue."""
+    orders = [one for one in item[1] if isinstance(one, Order)]
+    return (LOADS, orders) if orders else None
 
 
 class ShardStep:
@@ -185,11 +258,11 @@ class AlertStep:
         """Windows close by the clock alone, so there is always something to wait for."""
         return False
 
-    def on_batch(self, batch: list[tuple[Point, ...]], now_ms: int) -> list[Write]:
+    def on_batch(self, batch: list[Facts], now_ms: int) -> list[Decisions]:
         """See `Step`."""
         return _some(self.judge.judge([point for points in batch for point in points], now_ms))
 
-    def on_timer(self, now_ms: int) -> list[Write]:
+    def on_timer(self, now_ms: int) -> list[Decisions]:
         """See `Step`."""
         return _some(self.judge.due(now_ms))
 
@@ -203,5 +276,5 @@ class AlertStep:
         self.judge.restore(state)
 
 
-def _some(points: Sequence[Point]) -> list[Write]:
-    return [tuple(points)] if points else []
+def _some(decisions: Sequence[Decision]) -> list[Decisions]:
+    return [tuple(decisions)] if decisions else []
