@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from cloud_stream.journal import decode_row
+from cloud_stream.load_points import KnownLoads, answer_points, birth_point
 from cloud_stream.records import Columns, DeadLetter, Envelope, JournalRow, Message, Origin, Point, Role, ShardBatch
 from cloud_stream.sharding import shard_of
 from wattline.errors import DecodeError
@@ -22,6 +23,7 @@ from wattline.wire import (
     MAX_AHEAD_MS,
     MIN_TIME_MS,
     Batch,
+    Event,
     Status,
     decode_batch,
     decode_events,
@@ -77,7 +79,7 @@ class _Place(NamedTuple):
 
 
 class Decoder:
-    """Decodes rows; keeps no state between calls.
+    """Decodes rows; keeps nothing between calls but which loads a gateway has named.
 
     Args:
         retention_ms: Readings older than this, seen from their arrival, are
@@ -86,6 +88,7 @@ class Decoder:
 
     def __init__(self, retention_ms: int) -> None:
         self._retention_ms = retention_ms
+        self._loads = KnownLoads()
 
     def decode(self, rows: Iterable[JournalRow]) -> tuple[dict[str, ShardBatch], list[DeadLetter]]:
         """Decode journal rows.
@@ -119,10 +122,39 @@ class Decoder:
             batch = decode_batch(envelope.payload, topic.gateway)
             self._take_batch(_shard(shards, batch.site), batch, envelope, place)
         elif topic.channel is Up.EVENTS:
-            _take_events(shards, topic.gateway, envelope)
+            self._take_events(shards, topic.gateway, envelope, place)
         elif topic.channel is Up.STATUS:
             status = decode_status(envelope.payload, topic.gateway)
-            _take_status(_shard(shards, status.site), status, place.origin(envelope))
+            self._take_status(_shard(shards, status.site), status, envelope, place)
+
+    def _take_events(self, shards: dict[str, _Shard], gateway: str, envelope: Envelope, place: _Place) -> None:
+        events = decode_events(envelope.payload, gateway)
+        points: list[Point] = []
+        refused = False
+        for event in events.events:
+            problem = time_problem(event.t, envelope.received_ms)
+            if event.command is not None:
+                # A gateway refuses commands just because its clock is wrong: such an answer is booked when it came.
+                t_ms = envelope.received_ms if problem else event.t
+                admitted = self._loads.admit(gateway, event.command.load)
+                points += answer_points(gateway, events.site, event, event.command, t_ms) if admitted else ()
+                refused |= not admitted
+            elif problem:
+                raise DecodeError(problem)
+            else:
+                points.append(_anomaly(gateway, events.site, event))
+        shard = _shard(shards, events.site)
+        shard.points += points
+        shard.letters += [place.letter("too_many_loads", "some answers")] if refused else ()
+
+    def _take_status(self, shard: _Shard, status: Status, envelope: Envelope, place: _Place) -> None:
+        received_ms, origin = envelope.received_ms, place.origin(envelope)
+        t_ms = received_ms if time_problem(status.t, received_ms) else status.t
+        loads = [load for load in status.loads if self._loads.admit(status.gateway, load.id)]
+        shard.points.append(_gateway(status, t_ms))
+        shard.points += [birth_point(status.gateway, status.site, load, t_ms) for load in loads]
+        shard.roles += [Role(status.site, meter.id, meter.role, origin) for meter in status.meters]
+        shard.letters += [place.letter("too_many_loads", "some loads")] if len(loads) < len(status.loads) else ()
 
     def _take_batch(self, shard: _Shard, batch: Batch, envelope: Envelope, place: _Place) -> None:
         for frame in batch.frames:
@@ -171,32 +203,22 @@ def _time_reason(t_ms: int, oldest_ms: int, received_ms: int) -> str:
     return time_problem(t_ms, received_ms) or ("outside_retention" if t_ms < oldest_ms else "")
 
 
-def _take_events(shards: dict[str, _Shard], gateway: str, envelope: Envelope) -> None:
-    events = decode_events(envelope.payload, gateway)
-    for event in events.events:
-        problem = time_problem(event.t, envelope.received_ms)
-        if problem:
-            raise DecodeError(problem)
-    _shard(shards, events.site).points += [
-        Point(
-            "anomaly",
-            {"site": events.site, "gateway": gateway, "meter": event.meter, "detector": event.detector},
-            event.t,
-            {
-                "kind": event.kind,
-                "score": event.score,
-                "threshold": event.threshold,
-                "reason": event.reason,
-                "interval_ms": event.interval_ms,
-            },
-        )
-        for event in events.events
-    ]
+def _anomaly(gateway: str, site: str, event: Event) -> Point:
+    return Point(
+        "anomaly",
+        {"site": site, "gateway": gateway, "meter": event.meter, "detector": event.detector},
+        event.t,
+        {
+            "kind": event.kind,
+            "score": event.score,
+            "threshold": event.threshold,
+            "reason": event.reason,
+            "interval_ms": event.interval_ms,
+        },
+    )
 
 
-def _take_status(shard: _Shard, status: Status, origin: Origin) -> None:
-    received_ms = origin.received_ms
-    t_ms = received_ms if time_problem(status.t, received_ms) else status.t
+def _gateway(status: Status, t_ms: int) -> Point:
     fields: dict[str, float | int | str | bool] = {
         "status": status.state,
         "site": status.site,
@@ -206,8 +228,7 @@ def _take_status(shard: _Shard, status: Status, origin: Origin) -> None:
         "versions": " ".join(f"{name}={version}" for name, version in sorted(status.versions.items())),
     }
     fields.update({f"outbox_{name}": value for name, value in status.outbox.items() if name.isidentifier()})
-    shard.points.append(Point("gateway", {"gateway": status.gateway}, t_ms, fields))
-    shard.roles += [Role(status.site, meter.id, meter.role, origin) for meter in status.meters]
+    return Point("gateway", {"gateway": status.gateway}, t_ms, fields)
 
 
 def _batch(name: str, shard: _Shard) -> ShardBatch:

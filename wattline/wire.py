@@ -23,6 +23,10 @@ MAX_PAYLOAD_BYTES: Final = 128 * 1024
 MAX_AHEAD_MS: Final = 24 * 3600 * 1000
 MIN_TIME_MS: Final = 946_684_800_000
 """2000-01-01T00:00Z: an older time is a clock that was never set."""
+MAX_COMMAND_BYTES: Final = 8 * 1024
+"""A command is a few hundred bytes; a gateway reads no more of one."""
+MAX_LOADS: Final = 32
+"""Switchable loads of one gateway."""
 MAX_ID_LENGTH: Final = 128
 MAX_TEXT_LENGTH: Final = 1024
 # `$` alone also matches before a last line feed, which would split a line of the database's protocol.
@@ -40,6 +44,7 @@ Version = Annotated[int, Meta(ge=0, le=2**31)]
 TimeMs = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 Seq = Annotated[int, Meta(ge=1, le=2**62)]
 Oldest = Annotated[int, Meta(ge=0, le=2**62)]
+Seconds = Annotated[int, Meta(ge=0, le=366 * 24 * 3600)]
 IntervalMs = Annotated[int, Meta(ge=0, le=366 * 24 * 3600 * 1000)]
 
 
@@ -87,14 +92,40 @@ class Head(msgspec.Struct, kw_only=True):
     oldest: Oldest = 0
 
 
-class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One anomaly or meter event.
+class CommandAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What became of a command, or of a load that somebody else has switched.
+
+    The texts are of sets that may grow: a reader keeps what it does not know.
 
     Attributes:
-        kind: `anomaly`, or what happened to a meter (`meter_silent`, ...).
+        id: The command's; "" when it was nobody's, as a hand at the relay.
+        action: As it was asked for.
+        state: `accepted`, `done` (the relay has switched), `refused`; and how it ended: `expired`, `released`,
+            `overridden`.
+        expires_at: When the load is left to itself again, ms UTC; may be earlier than the command asked for.
+        mode: Of the load from now on, `auto` or `manual`; "" for a load that there is not.
+        switched: Where the load's relay is from now on: `on`, `off` or `unknown`.
+    """
+
+    id: Label = ""
+    load: Id
+    action: Label = ""
+    state: Id
+    expires_at: TimeMs = 0
+    mode: Label = ""
+    switched: Label = ""
+
+
+class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One anomaly, meter event, or answer to a command.
+
+    Attributes:
+        kind: `anomaly`, what happened to a meter (`meter_silent`, ...), or `command`.
+        meter: Whose event it is; of a load without a meter, the load's id.
         t: The start of the judged interval, or the instant, in ms UTC.
         score: 0..1, high is anomalous.
         reason: Which quantity or rule spoke, for a person.
+        command: The answer, where it is one.
     """
 
     kind: LogId
@@ -105,6 +136,7 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     score: float = 0.0
     threshold: float = 0.0
     reason: Text = ""
+    command: CommandAnswer | None = None
 
 
 class Events(msgspec.Struct, kw_only=True):
@@ -128,12 +160,37 @@ class MeterInfo(msgspec.Struct, kw_only=True, omit_defaults=True):
     role: Text = "main"
 
 
+class LoadInfo(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a birth says about one switchable load.
+
+    Attributes:
+        kind: `boiler`.
+        meter: Whose power shows it; "" for none.
+        power_w: What it takes when it is on; 0 is unknown.
+        control: `cloud` where the owner allows commands, else `never`.
+        mode: `auto`, or `manual` while somebody has switched it by hand, which wins over commands.
+        state: `on`, `off` or `unknown`: where its relay is.
+        min_on_s: It stays on for so long at least. min_off_s: and off.
+    """
+
+    id: Id
+    kind: Text = "boiler"
+    meter: Label = ""
+    power_w: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
+    control: Text = "never"
+    mode: Text = "auto"
+    state: Text = "unknown"
+    min_on_s: Seconds = 0
+    min_off_s: Seconds = 0
+
+
 class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Birth (`online`), and as the Will or the goodbye, death (`offline`).
 
     Attributes:
         session: The same number in a birth and in its death.
         reason: `will` for the broker's word, `shutdown` for our own goodbye.
+        loads: Of a birth: the switchable loads.
     """
 
     v: Version
@@ -145,6 +202,7 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     reason: Text = ""
     versions: dict[str, str] = {}
     meters: list[MeterInfo] = []
+    loads: Annotated[list[LoadInfo], Meta(max_length=MAX_LOADS)] = []
     model: str = ""
     logs: list[str] = []
     outbox: dict[str, float] = {}
@@ -157,16 +215,38 @@ class Ack(msgspec.Struct, kw_only=True):
     seqs: list[tuple[int, int]]
 
 
+class Command(msgspec.Struct, kw_only=True):
+    """What the cloud asks of one switchable load; never retained.
+
+    Attributes:
+        id: The same for ever for the same wish: a gateway carries out each id once, and answers a repeat as before.
+        action: `on`, `off`, or `release`: leave the load to itself. Others are refused, for they may come.
+        t: When it was decided, ms UTC.
+        expires_at: After this nothing is begun, and the load is left to itself again; ms UTC.
+        reason: For a person.
+    """
+
+    v: Version
+    gateway: str
+    id: Id
+    load: Id
+    action: Id
+    t: TimeMs
+    expires_at: TimeMs
+    reason: Text = ""
+
+
 _BATCH: Final = msgspec.json.Decoder(Batch)
 _HEAD: Final = msgspec.json.Decoder(Head)
 _EVENTS: Final = msgspec.json.Decoder(Events)
 _STATUS: Final = msgspec.json.Decoder(Status)
 _ACK: Final = msgspec.json.Decoder(Ack)
+_COMMAND: Final = msgspec.json.Decoder(Command)
 _ENCODER: Final = msgspec.json.Encoder()
 _PATTERN: Final = re.compile(r"`str` matching regex '.*'", re.DOTALL)
 
 
-def encode(message: Batch | Events | Status | Ack) -> bytes:
+def encode(message: Batch | Events | Status | Ack | Command) -> bytes:
     """The UTF-8 JSON of a message."""
     return _ENCODER.encode(message)
 
@@ -231,6 +311,17 @@ def decode_ack(payload: bytes) -> Ack:
     return _decode(_ACK, payload)
 
 
+def decode_command(payload: bytes, topic_gateway: str) -> Command:
+    """Decode a command.
+
+    Raises:
+        DecodeError: `too_large`, `bad_json`, `bad_schema`, `bad_version` or `foreign_gateway`.
+    """
+    command = _decode(_COMMAND, payload, MAX_COMMAND_BYTES)
+    _check_sender(command, topic_gateway)
+    return command
+
+
 def time_problem(t_ms: int, received_ms: int) -> str:
     """Why a reading's time cannot be believed: a reason, or "" when it can."""
     if t_ms < MIN_TIME_MS:
@@ -240,8 +331,8 @@ def time_problem(t_ms: int, received_ms: int) -> str:
     return ""
 
 
-def _decode(decoder: msgspec.json.Decoder[T], payload: bytes) -> T:
-    if len(payload) > MAX_PAYLOAD_BYTES:
+def _decode(decoder: msgspec.json.Decoder[T], payload: bytes, max_bytes: int = MAX_PAYLOAD_BYTES) -> T:
+    if len(payload) > max_bytes:
         raise DecodeError("too_large", f"{len(payload)} bytes")
     try:
         return decoder.decode(payload)
@@ -259,7 +350,7 @@ def _check_head(head: Batch | Events | Head, topic_gateway: str) -> None:
     head.oldest = min(head.oldest, head.seq)
 
 
-def _check_sender(message: Batch | Events | Head | Status, topic_gateway: str) -> None:
+def _check_sender(message: Batch | Events | Head | Status | Command, topic_gateway: str) -> None:
     if message.v != VERSION:
         raise DecodeError("bad_version", str(message.v))
     if message.gateway != topic_gateway or not is_gateway_id(message.gateway):

@@ -13,13 +13,14 @@ from typing import Any, Final
 import msgspec
 
 from wattline.topics import Down, Up, down, up
-from wattline.wire import VERSION, Ack, Batch, Events, Status
+from wattline.wire import VERSION, Ack, Batch, Command, Events, Status
 
 _MESSAGES: Final = {
     up("{gateway}", Up.READINGS): Batch,
     up("{gateway}", Up.EVENTS): Events,
     up("{gateway}", Up.STATUS): Status,
     down("{gateway}", Down.ACK): Ack,
+    down("{gateway}", Down.COMMAND): Command,
 }
 
 

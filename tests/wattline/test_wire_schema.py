@@ -13,7 +13,7 @@ from wattline import quantities
 from wattline.local_servers import MosquittoServer
 from wattline.quantities import UNIT_SUFFIXES, Kind
 from wattline.topics import Down, Up, down, up
-from wattline.wire import decode_ack, decode_batch, decode_events, decode_status
+from wattline.wire import decode_ack, decode_batch, decode_command, decode_events, decode_status
 from wattline.wire_schema import schema_text, wire_schema
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,6 +23,8 @@ DECODERS: dict[str, Callable[[bytes], object]] = {
     "events": lambda payload: decode_events(payload, "gw-0001"),
     "status": lambda payload: decode_status(payload, "gw-0001"),
     "ack": decode_ack,
+    "command": lambda payload: decode_command(payload, "gw-0001"),
+    "answers": lambda payload: decode_events(payload, "gw-0001"),
 }
 
 
@@ -40,6 +42,7 @@ def test_every_topic_leads_to_a_definition() -> None:
     assert set(schema["topics"]) == {
         *(up("{gateway}", channel) for channel in (Up.READINGS, Up.EVENTS, Up.STATUS)),
         down("{gateway}", Down.ACK),
+        down("{gateway}", Down.COMMAND),
     }
     for target in schema["topics"].values():
         assert target["$ref"].removeprefix("#/$defs/") in schema["$defs"]
