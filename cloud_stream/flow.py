@@ -80,9 +80,9 @@ def _decisions(facts: KeyedStream[Facts], parts: FlowParts) -> KeyedStream[Facts
         intents: KeyedStream[Decisions] = op.stateful_batch("intents", facts, parts.intents)
         decisions = op.merge("decisions", decisions, intents)
     if parts.notice_sink is not None:
-        notices: KeyedStream[Sequence[Notice]] = op.filter_map("notices_only", decisions, notices_of)
+        notices: KeyedStream[Notice] = op.flat_map("notices_only", decisions, notices_of)
         op.output("notices", notices, parts.notice_sink)
     if parts.order_sink is not None:
-        orders: KeyedStream[Sequence[Order]] = op.filter_map("orders_only", decisions, orders_of)
+        orders: KeyedStream[Order] = op.flat_map("orders_only", decisions, orders_of)
         op.output("orders", orders, parts.order_sink)
     return op.filter_map("records", decisions, records_of)

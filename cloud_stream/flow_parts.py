@@ -150,16 +150,14 @@ def records_of(item: tuple[str, Decisions]) -> tuple[str, Facts] | None:
     return (key, points) if points else None
 
 
-def notices_of(item: tuple[str, Decisions]) -> tuple[str, Sequence[Notice]] | None:
+def notices_of(item: tuple[str, Decisions]) -> list[tuple[str, Notice]]:
     """What of decisions people shall be told; there is one queue."""
-    notices = [one for one in item[1] if isinstance(one, Notice)]
-    return (PEOPLE, notices) if notices else None
+    return [(PEOPLE, one) for one in item[1] if isinstance(one, Notice)]
 
 
-def orders_of(item: tuple[str, Decisions]) -> tuple[str, Sequence[Order]] | None:
+def orders_of(item: tuple[str, Decisions]) -> list[tuple[str, Order]]:
     """What of decisions goes to loads; there is one queue."""
-    orders = [one for one in item[1] if isinstance(one, Order)]
-    return (LOADS, orders) if orders else None
+    return [(LOADS, one) for one in item[1] if isinstance(one, Order)]
 
 
 class ShardStep:
