@@ -151,7 +151,7 @@ class Decoder:
         received_ms, origin = envelope.received_ms, place.origin(envelope)
         t_ms = received_ms if time_problem(status.t, received_ms) else status.t
         loads = [load for load in status.loads if self._loads.admit(status.gateway, load.id)]
-        shard.points.append(_gateway(status, t_ms))
+        shard.points.append(_gateway(status, t_ms, received_ms))
         shard.points += [birth_point(status.gateway, status.site, load, t_ms) for load in loads]
         shard.roles += [Role(status.site, meter.id, meter.role, origin) for meter in status.meters]
         shard.letters += [place.letter("too_many_loads", "some loads")] if len(loads) < len(status.loads) else ()
@@ -218,7 +218,7 @@ def _anomaly(gateway: str, site: str, event: Event) -> Point:
     )
 
 
-def _gateway(status: Status, t_ms: int) -> Point:
+def _gateway(status: Status, t_ms: int, received_ms: int) -> Point:
     fields: dict[str, float | int | str | bool] = {
         "status": status.state,
         "site": status.site,
@@ -227,6 +227,8 @@ def _gateway(status: Status, t_ms: int) -> Point:
         "model": status.model,
         "versions": " ".join(f"{name}={version}" for name, version in sorted(status.versions.items())),
     }
+    if status.state == "online" and status.t > 0:  # a Will was written long before it is sent
+        fields["clock_offset_s"] = (status.t - received_ms) / 1000
     fields.update({f"outbox_{name}": value for name, value in status.outbox.items() if name.isidentifier()})
     return Point("gateway", {"gateway": status.gateway}, t_ms, fields)
 

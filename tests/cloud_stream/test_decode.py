@@ -221,7 +221,24 @@ def test_a_birth_tells_roles_and_the_state_of_the_gateway() -> None:
         "model": "",
         "versions": "agent=1",
         "outbox_rows": 5.0,
+        "clock_offset_s": 0.0,
     }
+
+
+@pytest.mark.parametrize(
+    ("state", "t_ms", "offset_s"),
+    [
+        ("online", NOW_MS + 2500, 2.5),
+        ("online", NOW_MS - 90_000, -90.0),
+        ("online", 0, None),
+        ("offline", NOW_MS, None),
+    ],
+    ids=["ahead", "behind, or long on its way", "no clock", "a Will was written at its session's begin"],
+)
+def test_a_birth_tells_how_far_its_clock_is_off(state: str, t_ms: int, offset_s: float | None) -> None:
+    batches, _ = decode(envelope(payload(STATUS, state=state, t=t_ms), "wattline/v1/g/up/status"))
+    ((point,),) = [batch.points for batch in batches.values()]
+    assert point.fields.get("clock_offset_s") == offset_s
 
 
 @pytest.mark.parametrize("t_ms", [0, NOW_MS + MAX_AHEAD_MS + 1])
