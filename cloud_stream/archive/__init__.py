@@ -1,0 +1,1 @@
+"""The archive: raw readings as Parquet, one folder a UTC day, each reading once."""
