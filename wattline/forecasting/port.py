@@ -69,15 +69,25 @@ class Forecast:
     """What N series will consume in the K intervals from `issued_ms` on.
 
     Attributes:
-        energy_kwh: float32[N, K]: the middle; NaN where nothing can be said.
+        energy_kwh: float32[N, K]: the middle: the true value is above as often as below; NaN where nothing can be said.
         lower: float32[N, K]. upper: float32[N, K]: the band, see `BAND`.
         by_model: bool[N]: False where history did not suffice and the same time a week (or a day) before was taken.
+        mean_kwh: float32[N, K]: the mean to be expected; None where it is the middle. See `expected_kwh`.
     """
 
     energy_kwh: Floats32
     lower: Floats32
     upper: Floats32
     by_model: Bools
+    mean_kwh: Floats32 | None = None
+
+    @property
+    def expected_kwh(self) -> Floats32:
+        """What to add up over hours, days or meters, float32[N, K].
+
+        A home uses little in most half hours and much in some: sums of middles fall short by a fifth.
+        """
+        return self.energy_kwh if self.mean_kwh is None else self.mean_kwh
 
 
 class Forecaster(Protocol):
