@@ -145,6 +145,7 @@ class MetricsConfig(Section, frozen=True):
     bind: Text = "127.0.0.1"
     ingest_port: Port = 0
     flow_port: Port = 0
+    notify_port: Port = 0
 
 
 class DeadLettersConfig(Section, frozen=True):
