@@ -1,6 +1,6 @@
 """The seams of the cloud: what the flow expects of the world."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -93,6 +93,63 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of connections and files; never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Some rows of a measurement, as they are stored.
+
+    Attributes:
+        columns: The measurement's tags in their order, `t_ms`, and the fields asked for.
+        rows: A value for each column; None is a missing field, "" an absent tag.
+    """
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[float | int | str | bool | None]]
+
+
+class Tables(Protocol):
+    """A store whose measurements, `reading` among them, can be read as they are. Every store is one.
+
+    Call order: as for `Store`, and from one thread.
+    """
+
+    def field_names(self, measurement: str) -> Sequence[str]:
+        """The fields that rows of a measurement have, in order.
+
+        Raises:
+            StoreUnavailableError: It does not answer now.
+        """
+
+    def tag_values(self, measurement: str, tag: str) -> Sequence[str]:
+        """The values of a tag, in order, "" left out. It may take as long as reading the whole measurement.
+
+        Raises:
+            StoreUnavailableError: It does not answer now.
+        """
+
+    def time_range(self, measurement: str, tags: Mapping[str, str]) -> tuple[int, int] | None:
+        """The first and the last time of the rows that carry all of `tags`, ms UTC; None without such rows.
+
+        Raises:
+            StoreUnavailableError: It does not answer now.
+        """
+
+    def table(
+        self, measurement: str, tags: Mapping[str, str], fields: Sequence[str], start_ms: int, end_ms: int
+    ) -> Iterator[Table]:
+        """The rows that carry all of `tags`, with times in [start, end), in pieces of some ten thousand.
+
+        Args:
+            measurement: Any.
+            tags: A subset of its tags with the values asked for.
+            fields: Some of `field_names`. Rows without any of them may come or not.
+            start_ms: Inclusive, ms UTC.
+            end_ms: Exclusive, ms UTC.
+
+        Raises:
+            StoreUnavailableError: It does not answer, or not to the end.
+        """
 
 
 class DeadLetters(Protocol):

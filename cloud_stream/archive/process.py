@@ -190,6 +190,6 @@ def archive_jobs(config: ArchiveConfig) -> list[ArchiveJob]:
     archive = open_archive(config)
     period_s = min(FLUSH_PERIOD_S, config.flush_interval / 1000)
     return [
-        ArchiveJob("archive_flush", period_s, archive.flush),
-        ArchiveJob("archive_compaction", COMPACTION_PERIOD_S, archive.compact),
+        ArchiveJob("archive-flush", period_s, archive.flush),
+        ArchiveJob("archive-compaction", COMPACTION_PERIOD_S, archive.compact),
     ]

@@ -1,16 +1,21 @@
 """Where results live: one port, a few databases behind it."""
 
 from pathlib import Path
+from typing import Protocol
 
 from cloud_stream.config import StoreConfig
 from cloud_stream.errors import StoreRejectedError
-from cloud_stream.ports import Store
+from cloud_stream.ports import Store, Tables
 from cloud_stream.stores.influx import Backend, InfluxStore
 from wattline.errors import ConfigError
 from wattline.secret_file import read_secret
 
 
-def open_store(config: StoreConfig) -> Store:
+class ReadableStore(Store, Tables, Protocol):
+    """A store of which every measurement can be read as it is."""
+
+
+def open_store(config: StoreConfig) -> ReadableStore:
     """Make the store that a configuration names; nothing is connected to yet.
 
     Raises:

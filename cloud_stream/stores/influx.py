@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from cloud_stream import measurements
+from cloud_stream import measurements, ports
 from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.measurements import FLOW_MARK, READING
 from cloud_stream.ports import Rejected, Series
@@ -137,6 +137,32 @@ class InfluxStore:
         for point in influxql.points_of(FLOW_MARK, self._ask(question)):
             return str(point.fields.get("incarnation", "")), int(point.fields.get("number", 0))
         return "", 0
+
+    def field_names(self, measurement: str) -> Sequence[str]:
+        """See `Tables.field_names`."""
+        answer = self._ask(influxql.show_field_names(measurement))
+        return sorted({str(row[0]) for table in answer for row in table.values})
+
+    def tag_values(self, measurement: str, tag: str) -> Sequence[str]:
+        """See `Tables.tag_values`."""
+        answer = self._ask(influxql.show_tag_values(measurement, tag))
+        return sorted({str(row[1]) for table in answer for row in table.values})
+
+    def time_range(self, measurement: str, tags: Mapping[str, str]) -> tuple[int, int] | None:
+        """See `Tables.time_range`."""
+        ends = []
+        for order in ("ASC", "DESC"):
+            answer = self._ask(influxql.select_end(measurement, tags, order))
+            ends += [int(row[0]) for table in answer for row in table.values]
+        return (ends[0], ends[-1]) if ends else None
+
+    def table(
+        self, measurement: str, tags: Mapping[str, str], fields: Sequence[str], start_ms: int, end_ms: int
+    ) -> Iterator[ports.Table]:
+        """See `Tables.table`."""
+        if fields:
+            question = influxql.select_table(measurement, tags, fields, start_ms, end_ms)
+            yield from influxql.tables_of(measurement, self._ask(question))
 
     def close(self) -> None:
         """See `Store.close`."""

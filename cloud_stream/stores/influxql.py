@@ -8,12 +8,13 @@ Source: InfluxData, "InfluxQL reference" for 1.x. Answers are asked for in chunk
 
 # ruff: noqa: S608 - text becomes part of a statement only through `identifier` and `text`
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
+from cloud_stream import ports
 from cloud_stream.measurements import INTERVAL_FIELD, MEASUREMENTS, READING, FieldValue
 from cloud_stream.records import Point
 from cloud_stream.stores.series import Rows
@@ -95,6 +96,29 @@ def select_points(measurement: str, tags: Mapping[str, str], start_ms: int, end_
     return f"SELECT *::field FROM {identifier(measurement)} WHERE {condition} GROUP BY *"
 
 
+def select_table(measurement: str, tags: Mapping[str, str], fields: Iterable[str], start_ms: int, end_ms: int) -> str:
+    """Some fields of the points that carry `tags`, with times in [start, end), series by series."""
+    names = ", ".join(map(identifier, fields))
+    condition = where(tags, start_ms=start_ms, end_ms=end_ms)
+    return f"SELECT {names} FROM {identifier(measurement)} WHERE {condition} GROUP BY *"
+
+
+def select_end(measurement: str, tags: Mapping[str, str], order: str) -> str:
+    """The first point that carries `tags` (order `ASC`) or the last (`DESC`)."""
+    condition = f"WHERE {where(tags)} " if tags else ""
+    return f"SELECT *::field FROM {identifier(measurement)} {condition}ORDER BY time {order} LIMIT 1"
+
+
+def show_field_names(measurement: str) -> str:
+    """The fields of a measurement."""
+    return f"SHOW FIELD KEYS FROM {identifier(measurement)}"
+
+
+def show_tag_values(measurement: str, tag: str) -> str:
+    """The values of a tag."""
+    return f"SHOW TAG VALUES FROM {identifier(measurement)} WITH KEY = {identifier(tag)}"
+
+
 def select_newest(measurement: str, tags: Mapping[str, str], fields: Iterable[str]) -> str:
     """The newest point that carries `tags`."""
     names = ", ".join(map(identifier, fields))
@@ -133,6 +157,27 @@ def points_of(measurement: str, tables: Iterable[Table]) -> list[Point]:
         for row in table.values
     ]
     return sorted(points, key=lambda point: point.t_ms)
+
+
+def tables_of(measurement: str, answer: Iterable[Table]) -> Iterator[ports.Table]:
+    """Answers about any measurement as they are, with a column for each tag."""
+    found = MEASUREMENTS[measurement]
+    for table in answer:
+        tags = [table.tags.get(name, "") for name in found.tags]
+        names = table.columns[1:]
+        whole = [name in found.integers for name in names]
+        rows = [
+            [
+                *tags,
+                row[0],
+                *[
+                    float(value) if type(value) is int and not is_whole else value
+                    for value, is_whole in zip(row[1:], whole, strict=True)
+                ],
+            ]
+            for row in table.values
+        ]
+        yield ports.Table((*found.tags, "t_ms", *names), rows)
 
 
 def _value(value: FieldValue, *, integer: bool) -> FieldValue:

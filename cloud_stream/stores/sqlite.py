@@ -21,7 +21,7 @@ import numpy as np
 from cloud_stream import measurements
 from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.measurements import INTERVAL_FIELD, MEASUREMENTS, READING, FieldValue
-from cloud_stream.ports import Rejected, Series
+from cloud_stream.ports import Rejected, Series, Table
 from cloud_stream.records import Columns, Point
 from cloud_stream.stores import sqlite_sql as sql
 from cloud_stream.stores.blocks import Block, sort_out
@@ -36,6 +36,7 @@ PRUNE_CHUNK: Final = 20_000
 MAX_FIELDS: Final = 500
 """Columns of a table; SQLite's own bound is 2000. Field names come from gateways."""
 MAX_WAL_BYTES: Final = 64 << 20
+TABLE_ROWS: Final = 20_000
 
 
 class SqliteStore:
@@ -99,11 +100,67 @@ class SqliteStore:
             row = self._connection().execute(sql.NEWEST_MARK, (shard,)).fetchone()
         return (str(row[0]), int(row[1])) if row else ("", 0)
 
+    def field_names(self, measurement: str) -> Sequence[str]:
+        """See `Tables.field_names`."""
+        with self._translated():
+            names = [row[1] for row in self._connection().execute(sql.columns(measurement))]
+        return sorted(set(names) - {"t_ms", *MEASUREMENTS[measurement].tags})
+
+    def tag_values(self, measurement: str, tag: str) -> Sequence[str]:
+        """See `Tables.tag_values`."""
+        with self._translated():
+            if tag not in sql.heads(measurement):
+                return [value for (value,) in self._connection().execute(sql.distinct(measurement, tag))]
+            place = sql.heads(measurement).index(tag)
+            return sorted({head[place] for head in self._heads(measurement, {})} - {""})
+
+    def time_range(self, measurement: str, tags: Mapping[str, str]) -> tuple[int, int] | None:
+        """See `Tables.time_range`."""
+        with self._translated():
+            found = [
+                self._connection().execute(sql.first_and_last(measurement, one), one).fetchone()
+                for one in self._parts(measurement, tags)
+            ]
+        known = [(first, last) for first, last in found if first is not None]
+        return (min(first for first, _ in known), max(last for _, last in known)) if known else None
+
+    def table(
+        self, measurement: str, tags: Mapping[str, str], fields: Sequence[str], start_ms: int, end_ms: int
+    ) -> Iterator[Table]:
+        """See `Tables.table`."""
+        columns = (*MEASUREMENTS[measurement].tags, "t_ms", *fields)
+        span = {"start": start_ms, "end": end_ms}
+        with self._translated():
+            for part in self._parts(measurement, tags):
+                cursor = self._connection().execute(sql.select_table(measurement, part, fields), {**part, **span})
+                while rows := cursor.fetchmany(TABLE_ROWS):
+                    yield Table(columns, rows)
+
     def close(self) -> None:
         """See `Store.close`."""
         if self._db is not None:
             self._db.close()
             self._db = None
+
+    def _parts(self, measurement: str, tags: Mapping[str, str]) -> Iterator[dict[str, str]]:
+        """`tags`, completed to each head that there is: only below a head are rows in the order of time."""
+        names = sql.heads(measurement)
+        for head in self._heads(measurement, tags):
+            whole = dict(zip(names, head, strict=True))
+            if all(whole.get(name, value) == value for name, value in tags.items()):
+                yield {**whole, **tags}
+
+    def _heads(self, measurement: str, tags: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+        """The heads that begin as `tags` do, one search each."""
+        names = sql.heads(measurement)
+        fixed = next((place for place, name in enumerate(names) if name not in tags), len(names))
+        db = self._connection()
+        begin = tuple(tags[name] for name in names[:fixed])
+        head = db.execute(sql.first_head(measurement, fixed), begin).fetchone()
+        while head is not None:
+            yield head
+            more = fixed < len(names)
+            head = db.execute(sql.next_head(measurement, fixed), head).fetchone() if more else None
 
     def _connection(self) -> sqlite3.Connection:
         if self._db is None:

@@ -69,6 +69,56 @@ def upsert(measurement: str, fields: tuple[str, ...]) -> str:
     return f"INSERT INTO {measurement} ({columns}) VALUES ({places}) ON CONFLICT ({key}) DO UPDATE SET {replaced}"
 
 
+def heads(measurement: str) -> tuple[str, ...]:
+    """The tags that rows are ordered by before their time."""
+    key = _KEYS.get(measurement, (*MEASUREMENTS[measurement].tags, "t_ms"))
+    return key[: key.index("t_ms")]
+
+
+def first_head(measurement: str, fixed: int) -> str:
+    """The first head whose first `fixed` tags are the parameters."""
+    return _head(measurement, [f'"{name}" = ?' for name in heads(measurement)[:fixed]])
+
+
+def next_head(measurement: str, fixed: int) -> str:
+    """The head after another one, whose tags are the parameters and of which the first `fixed` stay the same."""
+    names = heads(measurement)
+    same, rest = [f'"{name}" = ?' for name in names[:fixed]], names[fixed:]
+    return _head(measurement, [*same, f"({_quoted(rest)}) > ({', '.join('?' * len(rest))})"])
+
+
+def _head(measurement: str, terms: Sequence[str]) -> str:
+    names = _quoted(heads(measurement))
+    return f"SELECT {names} FROM {measurement} WHERE {' AND '.join(terms) or '1'} ORDER BY {names} LIMIT 1"
+
+
+def select_table(measurement: str, tags: Collection[str], fields: Sequence[str]) -> str:
+    """Tags, time and fields of the rows that carry `tags`, with times in [:start, :end)."""
+    columns = _quoted((*MEASUREMENTS[measurement].tags, "t_ms", *fields))
+    return f"SELECT {columns} FROM {measurement} WHERE {_condition(tags)}"
+
+
+def first_and_last(measurement: str, tags: Collection[str]) -> str:
+    """The first and the last time of the rows that carry `tags`: two searches when these are a head."""
+    condition = " AND ".join(f'"{name}" = :{name}' for name in tags) or "1"
+    one = f"SELECT {{}}(t_ms) FROM {measurement} WHERE {condition}"
+    return f"SELECT ({one.format('min')}), ({one.format('max')})"
+
+
+def distinct(measurement: str, tag: str) -> str:
+    """The values of a tag."""
+    return f"""SELECT DISTINCT "{tag}" FROM {measurement} WHERE "{tag}" <> '' ORDER BY 1"""
+
+
+def columns(measurement: str) -> str:
+    """The columns of a measurement's table."""
+    return f"PRAGMA table_info({measurement})"
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
 def select_readings(quantities: Sequence[str]) -> str:
     """Rows of (gateway, time, interval, quantities...) of a meter in [start, end)."""
     columns = ", ".join(f'"{name}"' for name in quantities)

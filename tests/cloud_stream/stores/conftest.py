@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_stream.ports import Store
+from cloud_stream.stores import ReadableStore
 from cloud_stream.stores.influx import InfluxStore
 from cloud_stream.stores.influx_v1 import InfluxV1
 from cloud_stream.stores.sqlite import SqliteStore
@@ -33,9 +33,9 @@ def database() -> str:
 
 
 @pytest.fixture(params=["sqlite", "influx_v1"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, database: str) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, tmp_path: Path, database: str) -> Iterator[ReadableStore]:
     """A prepared, empty store of each kind."""
-    made: Store
+    made: ReadableStore
     if request.param == "sqlite":
         made = SqliteStore(tmp_path / "wattline.db", RETENTION_MS)
     else:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cloud_stream.measurements import MAX_TAG_LENGTH, MAX_TEXT_LENGTH, MAX_TIME_MS
 from cloud_stream.ports import Series, Store
 from cloud_stream.records import Point
+from cloud_stream.stores import ReadableStore
 from tests.cloud_stream.stores.columns import NAN, NOW_MS, frames, readings
 
 MINUTE_MS = 60_000
@@ -294,3 +295,136 @@ def test_readings_of_an_impossible_name_are_handed_back(store: Store) -> None:
     (rejected,) = store.write([frames({"power_w": [1.0, 2.0]}, T[:2], heads)], [])
     assert rejected.reason == "bad_tag"
     assert listed(store.readings("s", "fine", T[0], T[9])["power_w"]) == [(T[1], 2.0)]
+
+
+# -- the measurements as they are: the `Tables` port
+
+ALARM_TAGS = {"site": "house-1", "gateway": "gw-1", "meter": "m1", "detector": ""}
+
+
+def rows_of(
+    store: ReadableStore, measurement: str, tags: dict[str, str], fields: Sequence[str], start: int = 0, end: int = 9
+) -> list[dict[str, object]]:
+    pieces = list(store.table(measurement, tags, fields, T[start], T[end]))
+    return [dict(zip(piece.columns, row, strict=True)) for piece in pieces for row in piece.rows]
+
+
+def filled(store: ReadableStore) -> None:
+    store.write(
+        [
+            readings({"power_w": [1.0, 2.0], "gas_m3": [NAN, 5.0]}, T[:2]),
+            readings({"power_w": [3.0]}, T[:1], gateway="gw-2"),
+            readings({"power_w": [4.0]}, T[2:3], meter="m2"),
+            readings({"energy_kwh": [0.5]}, T[3:4], site="house-2", interval_ms=1_800_000),
+        ],
+        [
+            usage(T[1], {"energy_kwh": 2.0, "power_w_mean": 5.0}),
+            usage(T[4], {"energy_kwh": 3.0}, level="fleet", site="", meter=""),
+            usage(T[0], {"energy_kwh": 4.0}, window="30m"),
+            Point("anomaly", ALARM_TAGS, T[2], {"score": 1.0, "reason": '-x, "y"', "open": True}),
+        ],
+    )
+
+
+def test_fields_of_a_measurement(store: ReadableStore) -> None:
+    assert [name for name in store.field_names("reading") if name != "interval_ms"] == []
+    filled(store)
+    assert store.field_names("reading") == ["energy_kwh", "gas_m3", "interval_ms", "power_w"]
+    assert store.field_names("usage") == ["energy_kwh", "power_w_mean"]
+    assert list(store.field_names("forecast")) == []
+
+
+@pytest.mark.parametrize(
+    ("measurement", "tag", "expected"),
+    [
+        ("reading", "site", ["house-1", "house-2"]),
+        ("reading", "meter", ["m1", "m2"]),
+        ("reading", "gateway", ["gw-1", "gw-2"]),
+        ("usage", "window", ["30m", "5m"]),
+        ("usage", "meter", ["m1"]),
+        ("anomaly", "detector", []),
+        ("forecast", "site", []),
+    ],
+)
+def test_values_of_a_tag(store: ReadableStore, measurement: str, tag: str, expected: list[str]) -> None:
+    filled(store)
+    assert store.tag_values(measurement, tag) == expected
+
+
+@pytest.mark.parametrize(
+    ("measurement", "tags", "expected"),
+    [
+        ("reading", {}, (0, 3)),
+        ("reading", {"site": "house-1"}, (0, 2)),
+        ("reading", {"gateway": "gw-2"}, (0, 0)),
+        ("reading", {"meter": "m2", "gateway": "gw-1"}, (2, 2)),
+        ("reading", {"site": "house-3"}, None),
+        ("usage", {}, (0, 4)),
+        ("usage", {"site": ""}, (4, 4)),
+        ("usage", {"window": "5m", "meter": "m1"}, (1, 1)),
+        ("usage", {"level": "fleet", "window": "5m"}, (4, 4)),
+        ("usage", {"level": "fleet", "window": "30m"}, None),
+        ("anomaly", {"detector": ""}, (2, 2)),
+        ("forecast", {}, None),
+    ],
+)
+def test_the_first_and_the_last_time(
+    store: ReadableStore, measurement: str, tags: dict[str, str], expected: tuple[int, int] | None
+) -> None:
+    filled(store)
+    found = store.time_range(measurement, tags)
+    assert found == (None if expected is None else (T[expected[0]], T[expected[1]]))
+
+
+def test_rows_come_as_they_are_stored(store: ReadableStore) -> None:
+    filled(store)
+    m1 = {"site": "house-1", "meter": "m1"}
+    found = rows_of(store, "reading", m1, ["gas_m3", "power_w"])
+    assert sorted(found, key=lambda row: (row["t_ms"], row["gateway"])) == [
+        {**m1, "gateway": "gw-1", "t_ms": T[0], "gas_m3": None, "power_w": 1.0},
+        {**m1, "gateway": "gw-2", "t_ms": T[0], "gas_m3": None, "power_w": 3.0},
+        {**m1, "gateway": "gw-1", "t_ms": T[1], "gas_m3": 5.0, "power_w": 2.0},
+    ]
+    assert rows_of(store, "anomaly", {}, ["open", "reason", "score"]) == [
+        {**ALARM_TAGS, "t_ms": T[2], "open": True, "reason": '-x, "y"', "score": 1.0}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "start", "end", "expected"),
+    [
+        ({}, 0, 9, [0, 1, 4]),
+        ({}, 1, 4, [1]),
+        ({"window": "5m"}, 0, 9, [1, 4]),
+        ({"level": "meter", "window": "5m", "site": "house-1", "meter": "m1"}, 0, 9, [1]),
+        ({"meter": ""}, 0, 9, [4]),
+        ({"site": "house-9"}, 0, 9, []),
+    ],
+)
+def test_rows_of_some_tags_and_times(
+    store: ReadableStore, tags: dict[str, str], start: int, end: int, expected: list[int]
+) -> None:
+    filled(store)
+    found = rows_of(store, "usage", tags, ["energy_kwh"], start, end)
+    assert sorted(T.index(row["t_ms"]) for row in found) == expected  # type: ignore[arg-type]  # times are integers
+
+
+def test_whole_numbers_of_a_table_have_the_type_of_their_field(store: ReadableStore) -> None:
+    filled(store)
+    (row,) = rows_of(store, "reading", {"site": "house-2"}, ["energy_kwh", "interval_ms", "power_w"])
+    assert (row["energy_kwh"], row["interval_ms"], row["power_w"]) == (0.5, 1_800_000, None)
+    assert type(row["interval_ms"]) is int
+    (row,) = rows_of(store, "usage", {"level": "fleet"}, ["energy_kwh"])
+    assert type(row["energy_kwh"]) is float
+
+
+def test_many_rows_come_in_pieces_and_each_series_in_the_order_of_time(store: ReadableStore) -> None:
+    count = 45_000
+    t_ms = [T[0] + i for i in range(count)]
+    store.write([readings({"power_w": [float(i) for i in range(count)]}, t_ms, meter=meter) for meter in "ab"], [])
+    pieces = list(store.table("reading", {}, ["power_w"], T[0], T[0] + count))
+    assert len(pieces) > 2
+    for meter in "ab":
+        found = [row for piece in pieces for row in piece.rows if row[2] == meter]
+        assert [row[3] for row in found] == t_ms
+        assert [row[4] for row in found] == [float(i) for i in range(count)]
