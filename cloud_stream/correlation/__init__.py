@@ -1,0 +1,1 @@
+"""What consumption goes along with: temperature, occupancy, the hour."""

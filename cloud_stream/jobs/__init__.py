@@ -1,0 +1,1 @@
+"""What is done now and then beside the flow: weather, correlations, the archive's housekeeping."""
