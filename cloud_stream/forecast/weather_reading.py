@@ -13,10 +13,11 @@ each time; times are local to `utc_offset_seconds`, or seconds since 1970 with `
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from cloud_stream.records import Floats, Int64s
 from wattline.errors import DecodeError
@@ -36,7 +37,7 @@ class _Block(msgspec.Struct, frozen=True):
 
 
 class _Answer(msgspec.Struct, frozen=True):
-    utc_offset_seconds: int = 0
+    utc_offset_seconds: Annotated[int, Meta(ge=-86_400, le=86_400)] = 0
     hourly: _Block = _Block()
     minutely_15: _Block = _Block()
     hourly_units: dict[str, str] = {}
