@@ -1,0 +1,41 @@
+"""What an alert is called: the thing that fires and resolves, whichever of its notices speaks of it."""
+
+import hashlib
+from typing import Final, NamedTuple
+
+from cloud_stream.records import Notice
+
+FIRING: Final = "firing"
+RESOLVED: Final = "resolved"
+INFO: Final = "info"
+SEVERITIES: Final = ("info", "warning", "critical")
+"""From the least to the most severe."""
+
+
+class AlertName(NamedTuple):
+    """One rule (or intent) at one place. `meter` is "" for a site, both are "" for the fleet."""
+
+    group: str
+    level: str
+    site: str
+    meter: str
+
+    @property
+    def id(self) -> str:
+        """Eight characters that a person can type; the same for ever for the same alert."""
+        return hashlib.blake2b("\x1f".join(self).encode(errors="replace"), digest_size=4).hexdigest()
+
+    @property
+    def place(self) -> str:
+        """Where it is, for a person."""
+        return "/".join(part for part in (self.site, self.meter) if part) or "all sites"
+
+
+def name_of(notice: Notice) -> AlertName:
+    """The alert that a notice speaks of."""
+    return AlertName(notice.group, notice.level, notice.site, notice.meter)
+
+
+def rank(severity: str) -> int:
+    """How severe: 0 for the least, and for a word that is not known."""
+    return SEVERITIES.index(severity) if severity in SEVERITIES else 0
