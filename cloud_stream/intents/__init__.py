@@ -1,0 +1,1 @@
+"""Intents: wishes about consumption, followed continuously and where allowed carried out."""
