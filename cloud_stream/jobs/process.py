@@ -37,8 +37,8 @@ def run_jobs(config: CloudConfig) -> int:
     memory = JobMemory(config.flow.recovery_dir / FOLDER)
     runners = [JobRunner(jobs, memory) for jobs in lanes(config)]
     stopping = threading.Event()
-    _log.info("jobs_started names=%s", ",".join(name for runner in runners for name in runner.names))
     with called_on_stop(stopping.set):
+        _log.info("jobs_started names=%s", ",".join(name for runner in runners for name in runner.names))
         threads = [threading.Thread(target=runner.run, name="jobs", daemon=True) for runner in runners]
         for thread in threads:
             thread.start()
