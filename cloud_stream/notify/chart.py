@@ -84,11 +84,11 @@ def draw(curve: Curve, zone: ZoneInfo) -> bytes:
         axes.fill_between(times, curve.values, curve.peaks, color=_LINE, alpha=0.25, linewidth=0)  # type: ignore[arg-type]  # as above
     if curve.limit is not None:
         axes.axhline(curve.limit, color=_LIMIT, linewidth=1.2, linestyle="--")
-        axes.annotate("limit", (1, curve.limit), xycoords=("axes fraction", "data"), xytext=(-2, 3),
-                      textcoords="offset points", ha="right", color=_LIMIT, fontsize=8)  # fmt: skip
+        axes.annotate("limit", (0, curve.limit), xycoords=("axes fraction", "data"), xytext=(4, 3),
+                      textcoords="offset points", ha="left", color=_LIMIT, fontsize=8)  # fmt: skip
     locator = AutoDateLocator(tz=zone, maxticks=7)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone, show_offset=False))  # type: ignore[no-untyped-call]
     # A "$" in a name is a name, not mathematics.
     axes.set_title(curve.title, fontsize=9, loc="left", parse_math=False)
     axes.set_ylabel(curve.unit, fontsize=9)

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
 from typing import Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from cloud_stream.notify.alert_names import FIRING, INFO, RESOLVED, name_of, rank
+from cloud_stream.notify.message_html import Entry, Section, document, is_alone
 from cloud_stream.records import Notice
 from cloud_stream.sites import Sites
 
@@ -61,9 +61,8 @@ def word_message(notices: Sequence[Notice], sites: Sites, link: str, now_ms: int
     severity = max((one.severity for one in firing or ordered), key=rank)
     subject = _subject(ordered, severity)
     sections = _sections(ordered, sites, link, now_ms)
-    text = "\n\n".join(_section_text(heading, entries, more) for heading, entries, more in sections)
-    html = _document(subject, _colour(ordered, severity), sections, has_chart=has_chart)
-    return Wording(subject, text + "\n", html, severity)
+    html = document(subject, _colour(ordered, severity), sections, CHART_NAME if has_chart else "")
+    return Wording(subject, _text(sections), html, severity)
 
 
 def number_text(value: float) -> str:
@@ -102,20 +101,6 @@ def span_text(span_ms: int) -> str:
     return f"{seconds // 60} min" if seconds >= 60 else f"{seconds} s"  # noqa: PLR2004 (seconds of a minute)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One notice in words: a headline, a sentence, and facts as (name, value)."""
-
-    headline: str
-    sentence: str
-    facts: tuple[tuple[str, str], ...]
-    link: str
-
-
-_Section = tuple[str, list[_Entry], int]
-"""A heading, the entries that are listed, and how many more there are."""
-
-
 def _state(notice: Notice) -> str:
     return notice.state if notice.state in _ORDER else INFO
 
@@ -124,109 +109,102 @@ def _subject(ordered: Sequence[Notice], severity: str) -> str:
     tag = severity if any(_state(one) == FIRING for one in ordered) else _state(ordered[0])
     if len(ordered) == 1:
         return _cut(f"[{tag}] {_headline(ordered[0])}", MAX_SUBJECT)
-    groups = list(dict.fromkeys(one.group for one in ordered))
+    groups = list(dict.fromkeys(_line(one.group) for one in ordered))
     named = ", ".join(groups[:MAX_GROUPS_NAMED]) + (" .." if len(groups) > MAX_GROUPS_NAMED else "")
     counts = Counter(_state(one) for one in ordered)
-    amounts = ", ".join(_amount(counts[state], state) for state in _ORDER if counts[state])
+    # "[resolved] meter silent: 2 alerts" says it already.
+    words = _WORDS if len(counts) > 1 else _WORDS | {RESOLVED: "alert"}
+    amounts = ", ".join(_amount(counts[state], words[state]) for state in _ORDER if counts[state])
     places = len({name_of(one).site for one in ordered})
-    at = f" at {places} sites" if places > 1 else f" at {name_of(ordered[0]).site or 'all sites'}"
+    at = f" at {places} sites" if places > 1 else f" at {_line(name_of(ordered[0]).site) or 'all sites'}"
     return _cut(f"[{tag}] {named}: {amounts}{at}", MAX_SUBJECT)
 
 
-def _amount(n: int, state: str) -> str:
-    word = _WORDS[state]
-    return f"{n} {word}" if n == 1 or state == RESOLVED else f"{n} {word}s"
+def _amount(n: int, word: str) -> str:
+    return f"{n:,} {word}" if n == 1 or word == _WORDS[RESOLVED] else f"{n:,} {word}s"
 
 
 def _headline(notice: Notice) -> str:
-    title = _line(notice.title) or notice.group
-    place = name_of(notice).place
-    return title if title.startswith((place, f"{notice.site}:")) and notice.site else f"{place}: {title}"
+    title = _line(notice.title) or _line(notice.group)
+    place = _line(name_of(notice).place)
+    return title if notice.site and title.startswith((place, f"{notice.site}:")) else f"{place}: {title}"
 
 
-def _sections(ordered: Sequence[Notice], sites: Sites, link: str, now_ms: int) -> list[_Section]:
-    sections: list[_Section] = []
+def _sections(ordered: Sequence[Notice], sites: Sites, link: str, now_ms: int) -> list[Section]:
+    sections: list[Section] = []
     for state in _ORDER:
         found = [one for one in ordered if _state(one) == state]
         if found:
             entries = [_entry(one, sites, link, now_ms) for one in found[:LISTED]]
-            sections.append((_HEADINGS[state], entries, len(found) - len(entries)))
+            sections.append(Section(_HEADINGS[state], entries, len(found) - len(entries)))
     return sections
 
 
-def _entry(notice: Notice, sites: Sites, link: str, now_ms: int) -> _Entry:
-    sentence = _cut(_line(notice.text), MAX_LINE * 2)
-    return _Entry(_headline(notice), sentence, tuple(_facts(notice, sites, now_ms)), _link(notice, link))
+def _entry(notice: Notice, sites: Sites, link: str, now_ms: int) -> Entry:
+    when = _when(notice, sites.of(notice.site).zone, now_ms)
+    sentence = _line(notice.text)
+    return Entry(
+        headline=_headline(notice),
+        sentence="" if sentence == _line(notice.title) else sentence,
+        brief=" \u00b7 ".join(part for part in (sentence, " ".join(when)) if part),
+        facts=tuple(_facts(notice, when)),
+        link=_link(notice, link),
+    )
 
 
-def _facts(notice: Notice, sites: Sites, now_ms: int) -> Iterable[tuple[str, str]]:
-    zone = sites.of(notice.site).zone
+def _facts(notice: Notice, when: tuple[str, str]) -> Iterable[tuple[str, str]]:
     unit = unit_of(notice.quantity)
     if notice.value is not None:
         yield name_text(notice.quantity) or "value", f"{number_text(notice.value)} {unit}".strip()
     if notice.limit is not None:
         yield "limit", f"{number_text(notice.limit)} {unit}".strip()
-    if notice.state == RESOLVED:
-        lasted = span_text(notice.happened_ms - notice.since_ms)
-        yield "ended", f"{time_text(notice.happened_ms, zone)} (after {lasted})"
-    else:
-        yield "since", f"{time_text(notice.since_ms, zone)} ({span_text(now_ms - notice.since_ms)} ago)"
-    yield "where", name_of(notice).place
+    yield when
+    yield "where", _line(name_of(notice).place)
     yield "rule", f"{_line(notice.group)} ({notice.severity})"
 
 
+def _when(notice: Notice, zone: ZoneInfo, now_ms: int) -> tuple[str, str]:
+    if notice.state == RESOLVED:
+        lasted = span_text(notice.happened_ms - notice.since_ms)
+        return "ended", f"{time_text(notice.happened_ms, zone)} (after {lasted})"
+    if notice.state == FIRING:
+        return "since", f"{time_text(notice.since_ms, zone)} ({span_text(now_ms - notice.since_ms)} ago)"
+    return "on", time_text(notice.happened_ms, zone)
+
+
 def _link(notice: Notice, link: str) -> str:
-    return link.replace("{site}", quote(notice.site, safe="")).replace("{meter}", quote(notice.meter, safe=""))
+    site, meter = (quote(name, safe="", errors="replace") for name in (notice.site, notice.meter))
+    return link.replace("{site}", site).replace("{meter}", meter)
 
 
-def _section_text(heading: str, entries: Sequence[_Entry], more: int) -> str:
-    lines = [heading, "=" * len(heading)]
-    for entry in entries:
-        lines += ["", entry.headline]
-        lines += [f"  {entry.sentence}"] if entry.sentence and entry.sentence != entry.headline else []
-        lines += [f"  {name}: {value}" for name, value in entry.facts]
-        lines += [f"  {entry.link}"] if entry.link else []
-    lines += ["", f"and {more:,} more"] if more else []
+def _text(sections: Sequence[Section]) -> str:
+    alone = is_alone(sections)
+    return "\n\n".join(_section_text(section, alone=alone) for section in sections) + "\n"
+
+
+def _section_text(section: Section, *, alone: bool) -> str:
+    if alone:
+        return "\n".join(_entry_text(section.entries[0]))
+    lines = [section.heading, "=" * len(section.heading)]
+    for entry in section.entries:
+        lines += ["", entry.headline, f"  {entry.brief}", *([f"  {entry.link}"] if entry.link else [])]
+    lines += ["", f"and {section.more:,} more"] if section.more else []
     return "\n".join(lines)
+
+
+def _entry_text(entry: Entry) -> Iterable[str]:
+    yield entry.headline
+    if entry.sentence:
+        yield entry.sentence
+    yield ""
+    yield from (f"{name}: {value}" for name, value in entry.facts)
+    if entry.link:
+        yield from ("", entry.link)
 
 
 def _colour(ordered: Sequence[Notice], severity: str) -> str:
     resolved = all(_state(one) == RESOLVED for one in ordered)
     return _COLOURS[RESOLVED] if resolved else _COLOURS.get(severity, _COLOURS["info"])
-
-
-def _document(subject: str, colour: str, sections: Sequence[_Section], *, has_chart: bool) -> str:
-    body = "".join(_section_html(*section, alone=len(sections) == 1) for section in sections)
-    image = (
-        '<img src="cid:{}" alt="The last 24 hours" style="display:block;width:100%;max-width:640px;margin:16px 0 0">'
-    )
-    chart = image.format(CHART_NAME) if has_chart else ""
-    return (
-        f'<!DOCTYPE html><html><head><meta charset="utf-8"><title>{escape(subject)}</title></head>'
-        '<body style="margin:0;padding:16px;background:#f4f5f7;color:#1c1e21;'
-        'font:15px/1.45 -apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif">'
-        '<div style="max-width:640px;margin:0 auto;background:#fff;border:1px solid #dfe1e6;'
-        f'border-top:4px solid {colour};border-radius:4px;padding:16px 20px">'
-        f'<h1 style="font-size:18px;line-height:1.3;margin:0 0 4px">{escape(subject)}</h1>'
-        f"{body}{chart}</div></body></html>"
-    )
-
-
-def _section_html(heading: str, entries: Sequence[_Entry], more: int, *, alone: bool) -> str:
-    style = "font-size:13px;margin:16px 0 0;color:#5f6672;text-transform:uppercase;letter-spacing:.04em"
-    head = "" if alone else f'<h2 style="{style}">{escape(heading)}</h2>'
-    rest = f'<p style="margin:12px 0 0;color:#5f6672">and {more:,} more</p>' if more else ""
-    return head + "".join(_entry_html(entry, alone=alone and len(entries) == 1) for entry in entries) + rest
-
-
-def _entry_html(entry: _Entry, *, alone: bool) -> str:
-    head = "" if alone else f'<p style="margin:14px 0 0;font-weight:600">{escape(entry.headline)}</p>'
-    sentence = f'<p style="margin:6px 0 0">{escape(entry.sentence)}</p>' if entry.sentence else ""
-    row = '<tr><td style="padding:2px 16px 2px 0;color:#5f6672">{}</td><td style="padding:2px 0">{}</td></tr>'
-    rows = "".join(row.format(escape(name), escape(value)) for name, value in entry.facts)
-    table = f'<table style="border-collapse:collapse;margin:8px 0 0;font-size:14px">{rows}</table>'
-    link = f'<p style="margin:8px 0 0"><a href="{escape(entry.link)}">Open the dashboard</a></p>' if entry.link else ""
-    return head + sentence + table + link
 
 
 def _plain(quantity: str) -> str:
