@@ -15,6 +15,7 @@ LATEST: Final = "latest"
 DAY_AHEAD: Final = "day_ahead"
 NAIVE: Final = "seasonal-naive"
 NO_WEATHER: Final = " no-weather"
+_FIELDS: Final = ("energy_kwh", "lower", "upper", "mean_kwh")
 _DECIMALS: Final = 6
 """Milliwatt hours: more digits are the noise of 32-bit numbers, and cost room in the store."""
 
@@ -32,24 +33,23 @@ def forecast_points(
         interval_ms: Length of the targets.
 
     Yields:
-        `forecast` points; none of a target of which nothing can be said.
+        `forecast` points; none of a target of which nothing can be said; `mean_kwh` where it is not the middle.
     """
-    values = np.stack([forecast.energy_kwh, forecast.lower, forecast.upper], axis=2).astype(np.float64)
+    tables_kwh = [forecast.energy_kwh, forecast.lower, forecast.upper, forecast.mean_kwh]
+    told = {name: table for name, table in zip(_FIELDS, tables_kwh, strict=True) if table is not None}
+    values = np.stack(list(told.values()), axis=2).astype(np.float64)
     tables: list[list[list[float]]] = np.round(values, _DECIMALS).tolist()
     known: list[list[bool]] = np.asarray(np.isfinite(values).all(axis=2)).tolist()
     times = range(issued_ms, issued_ms + values.shape[1] * interval_ms, interval_ms)
     day = 86_400_000 // interval_ms
     for (level, site, meter), model, table, said in zip(keys, models, tables, known, strict=True):
         tags = {"level": level, "site": site, "meter": meter, "lead": LATEST}
+        common: dict[str, FieldValue] = {"issued_at": issued_ms, "model": model}
         for t_ms, band in compress(zip(times, table, strict=True), said):
-            yield Point(FORECAST, tags, t_ms, _fields(band, issued_ms, model))
+            yield Point(FORECAST, tags, t_ms, dict(zip(told, band, strict=True)) | common)
         if said[day]:
-            yield Point(FORECAST, tags | {"lead": DAY_AHEAD}, times[day], _fields(table[day], issued_ms, model))
-
-
-def _fields(band: Sequence[float], issued_ms: int, model: str) -> dict[str, FieldValue]:
-    middle, lower, upper = band
-    return {"energy_kwh": middle, "lower": lower, "upper": upper, "issued_at": issued_ms, "model": model}
+            fields = dict(zip(told, table[day], strict=True)) | common
+            yield Point(FORECAST, tags | {"lead": DAY_AHEAD}, times[day], fields)
 
 
 def model_names(name: str, by_model: Sequence[bool], weather: Sequence[bool]) -> list[str]:

@@ -29,7 +29,7 @@ class Weighted:
         told += 1e-4 * (np.nan_to_num(warm) @ chance.random((past + ahead, ahead)) + when @ chance.random(past + ahead))
         told += (np.nan_to_num(scene.floor_m2) + 3 * np.nan_to_num(scene.members))[:, None]
         middle = told.astype(np.float32)
-        return Forecast(middle, middle - 1, middle + 1, np.ones(rows, np.bool_))
+        return Forecast(middle, middle - 1, middle + 1, np.ones(rows, np.bool_), middle + 2)
 
 
 class Silent:

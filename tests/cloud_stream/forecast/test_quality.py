@@ -17,13 +17,14 @@ MONDAY = 480_096
 """A number of an hour: midnight UTC."""
 
 
-class AlwaysTwo:
-    """Two in any hour, between one and three."""
+class TwoInADay:
+    """Two in the hour a day ahead, between one and three; anything else for the other hours."""
 
     name = "two-1"
 
     def forecast(self, scene: Scene) -> Forecast:
-        middle = np.full((len(scene.energy_kwh), HORIZON_MS // HOUR_MS), 2.0, np.float32)
+        middle = np.full((len(scene.energy_kwh), HORIZON_MS // HOUR_MS), 99.0, np.float32)
+        middle[:, DAY] = 2.0
         return Forecast(middle, middle - 1, middle + 1, np.ones(len(middle), np.bool_))
 
 
@@ -51,7 +52,7 @@ def run(
 ) -> tuple[ForecastStep, dict[tuple[str, str, int], Point]]:
     """Hour by hour; returns the newest scores by level, meter and day's start."""
     if step is None:
-        models = dict.fromkeys(("meter", "site", "fleet"), AlwaysTwo())
+        models = dict.fromkeys(("meter", "site", "fleet"), TwoInADay())
         step = ForecastStep(ForecastSettings(HOUR_MS), models, Sites(), NoWeather(), Turn())
     scores: dict[tuple[str, str, int], Point] = {}
     for hour in range(first, last + 1):
@@ -103,6 +104,11 @@ def test_a_revised_truth_is_scored_again_the_day_before_included() -> None:
     _, scores = run(MONDAY + DAY + 3, MONDAY + DAY + 3, step)
     old, new = (float(found["meter", "a", MONDAY * HOUR_MS].fields["mae"]) for found in (before, scores))
     assert new - old == pytest.approx((100 - 0.5) / 24)
+
+
+def test_hours_of_today_that_are_still_to_come_are_not_scored_with_those_of_four_weeks_ago() -> None:
+    _, scores = run(MONDAY - 28 * DAY, MONDAY + 9)
+    assert scores["meter", "a", MONDAY * HOUR_MS].fields["n"] == 10
 
 
 def test_nothing_is_scored_without_a_forecast_of_the_day_before() -> None:

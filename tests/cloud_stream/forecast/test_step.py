@@ -81,7 +81,7 @@ def test_every_target_is_told_as_latest_and_the_one_a_day_ahead_for_ever() -> No
     (ahead,) = [point for point in points if point.tags["lead"] == "day_ahead"]
     assert (ahead.t_ms, ahead.fields) == (latest[DAY].t_ms, latest[DAY].fields)
     assert ahead.tags == {"level": "meter", "site": "home", "meter": "m-000", "lead": "day_ahead"}
-    assert set(ahead.fields) == {"energy_kwh", "lower", "upper", "issued_at", "model"}
+    assert set(ahead.fields) == {"energy_kwh", "lower", "upper", "mean_kwh", "issued_at", "model"}
     assert ahead.fields["issued_at"] == (FIRST + 1) * HOUR_MS
 
 
