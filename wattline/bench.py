@@ -36,9 +36,11 @@ def ingest(
     as_json: Json = False,  # noqa: FBT002 (typer's way to write a flag)
     readings: Annotated[int, typer.Option(min=100_000, help="Readings in batches of 500.")] = 6_000_000,
     single: Annotated[int, typer.Option(min=2_000, help="Messages of one reading.")] = 150_000,
-    latency: Annotated[float, typer.Option(min=5, help="Seconds to measure latency.")] = 20.0,
+    latency: Annotated[float, typer.Option(min=5, help="Seconds to measure each latency.")] = 20.0,
 ) -> None:
     """Mosquitto, the cloud and influxd on this machine: readings/s stored, share of influxd alone, latency.
+
+    Latency is from a publish to the visible row, and to the visible alert of a meter that goes beyond its limit.
 
     Example: wattline bench ingest --readings 2000000 --json
     """

@@ -17,11 +17,13 @@ def test_everything_sent_is_seen_in_the_store(mosquitto: MosquittoServer, influx
         "batches of 500 readings",
         "messages of one reading",
         "latency at 20,000 readings/s",
+        "latency to an alert at 20,000 readings/s",
     ]
     assert figures["ratio"] == pytest.approx(figures["readings_per_s"] / figures["influxd_alone_per_s"], abs=0.001)
     assert min(figures["readings_per_s"], figures["influxd_alone_per_s"], figures["messages_per_s"]) > 0
     for cost in (figures["cpu_us_per_reading"], figures["cpu_us_per_message"]):
         assert set(cost) == {"ingest", "flow", "mosquitto", "influxd"}
-    latency = figures["latency_ms"]
-    assert 0 < latency["p50"] <= latency["p99"] <= latency["max"]
-    assert latency["probes"] == 20
+    for latency in (figures["latency_ms"], figures["alert_latency_ms"]):
+        assert 0 < latency["p50"] <= latency["p99"] <= latency["max"]
+        assert latency["probes"] == 20
+        assert latency["readings_per_s"] > 0
