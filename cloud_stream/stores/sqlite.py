@@ -27,6 +27,7 @@ from cloud_stream.stores import sqlite_sql as sql
 from cloud_stream.stores.blocks import Block, sort_out
 from cloud_stream.stores.line_protocol import lines_of
 from cloud_stream.stores.series import Rows, merge
+from wattline.quantities import Kind, quantity
 from wattline.sqlite_file import use_write_ahead_log
 
 BUSY_TIMEOUT_S: Final = 10.0
@@ -103,8 +104,12 @@ class SqliteStore:
     def field_names(self, measurement: str) -> Sequence[str]:
         """See `Tables.field_names`."""
         with self._translated():
-            names = [row[1] for row in self._connection().execute(sql.columns(measurement))]
-        return sorted(set(names) - {"t_ms", *MEASUREMENTS[measurement].tags})
+            names = {row[1] for row in self._connection().execute(sql.columns(measurement))}
+        names -= {"t_ms", *MEASUREMENTS[measurement].tags}
+        # The table has this column from the beginning.
+        others = names - {INTERVAL_FIELD}
+        without_amounts = measurement == READING and not any(quantity(name).kind is Kind.AMOUNT for name in others)
+        return sorted(others if without_amounts else names)
 
     def tag_values(self, measurement: str, tag: str) -> Sequence[str]:
         """See `Tables.tag_values`."""

@@ -92,7 +92,7 @@ def test_a_closed_day_becomes_one_file_and_takes_late_readings(target: ArchiveTa
     assert writer.counts["compactions"] == 1
     root = copied(target, tmp_path / "copy")
     assert files(root) == ["date=2026-11-02/day.parquet"]
-    values = {t: 1.0 for t in t_ms} | {t_ms[3] + 5: 1.0, t_ms[3]: 7.0}
+    values = dict.fromkeys(t_ms, 1.0) | {t_ms[3] + 5: 1.0, t_ms[3]: 7.0}
     assert rows(root) == [at(t, value) for t, value in sorted(values.items())]
 
 

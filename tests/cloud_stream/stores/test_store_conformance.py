@@ -327,7 +327,9 @@ def filled(store: ReadableStore) -> None:
 
 
 def test_fields_of_a_measurement(store: ReadableStore) -> None:
-    assert [name for name in store.field_names("reading") if name != "interval_ms"] == []
+    assert list(store.field_names("reading")) == []
+    store.write([readings({"power_w": [1.0]}, T[:1])], [])
+    assert list(store.field_names("reading")) == ["power_w"]
     filled(store)
     assert store.field_names("reading") == ["energy_kwh", "gas_m3", "interval_ms", "power_w"]
     assert store.field_names("usage") == ["energy_kwh", "power_w_mean"]

@@ -1,0 +1,1 @@
+"""`wattline export`: any measurement of the store as CSV or JSON lines."""

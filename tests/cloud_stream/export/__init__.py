@@ -1,0 +1,1 @@
+"""What `cloud_stream.export` promises."""
