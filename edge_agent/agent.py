@@ -9,6 +9,7 @@ from typing import Final
 from edge_agent.clock import ClockWatch, steady_ms, wall_ms
 from edge_agent.intake import Intake
 from edge_agent.pipeline import Pipeline
+from edge_agent.ports import Loads
 from edge_agent.publisher import Publisher
 from edge_agent.service import ServiceNotifier
 from edge_agent.supervisor import Supervisor
@@ -19,6 +20,7 @@ _FIRST_TICK_S: Final = 0.05
 _EAGER_S: Final = 3.0
 """So long the agent looks often, so that whoever starts it sees the first readings at once."""
 _SENSOR_STOP_S: Final = 2.0
+_RELAY_STOP_S: Final = 5.0
 _SAVE_INTERVAL_S: Final = 900.0
 
 
@@ -29,6 +31,7 @@ class Agent:
         supervisor: Runs the sensors.
         intake: Where they leave readings.
         pipeline: Judges, batches and keeps them.
+        loads: What can be switched.
         publisher: Sends them.
         tick_s: How often the pipeline looks.
         drain_timeout_s: How long the end may take to send what waits.
@@ -42,6 +45,7 @@ class Agent:
         supervisor: Supervisor,
         intake: Intake,
         pipeline: Pipeline,
+        loads: Loads,
         publisher: Publisher,
         tick_s: float,
         drain_timeout_s: float,
@@ -51,6 +55,7 @@ class Agent:
         self._supervisor = supervisor
         self._intake = intake
         self._pipeline = pipeline
+        self._loads = loads
         self._publisher = publisher
         self._tick_s = tick_s
         self._drain_timeout_s = drain_timeout_s
@@ -72,12 +77,14 @@ class Agent:
         """
         notifier = ServiceNotifier()
         self._supervisor.start()
+        self._loads.start()
         self._publisher.start()
         notifier.ready()
         self._loop(notifier, until_sent=until_sent)
         notifier.stopping()
         _log.info("stopping")
         self._supervisor.stop(_SENSOR_STOP_S)
+        self._pipeline.keep_events(self._loads.stop(self._now_ms(), _RELAY_STOP_S), self._now_ms())
         self._pipeline.tick(self._now_ms(), flush=True)
         self._save()
         self._publisher.stop(self._drain_timeout_s)

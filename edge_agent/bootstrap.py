@@ -11,10 +11,13 @@ import msgspec
 from edge_agent.agent import Agent
 from edge_agent.batcher import Batcher, FlushTimer
 from edge_agent.clock import ClockWatch
-from edge_agent.config import AgentConfig, DetectorConfig, MeterConfig, id_problem, load_config
+from edge_agent.config import AgentConfig, DetectorConfig, MeterConfig, load_config
 from edge_agent.errors import ModelError
+from edge_agent.id_rules import id_problem
 from edge_agent.intake import Intake
 from edge_agent.judge_guard import GuardedJudge, NoJudge
+from edge_agent.mqtt import Received
+from edge_agent.no_loads import NoLoads
 from edge_agent.outbox import LogOutbox, OverflowingWriter
 from edge_agent.pipeline import Pipeline
 from edge_agent.ports import Detector, Sensor
@@ -23,9 +26,10 @@ from edge_agent.publisher_state import Limits
 from edge_agent.sensors import meter_options, sensor_kind
 from edge_agent.supervisor import SensorRunner, Supervisor
 from wattline.errors import ConfigError, WattlineError
-from wattline.wire import VERSION, MeterInfo, Status
+from wattline.wire import VERSION, LoadInfo, MeterInfo, Status
 
 if TYPE_CHECKING:
+    from edge_agent.actuators.desk import LoadDesk
     from edge_agent.detectors.onnx import DetectorShelf
 
 _log: Final = logging.getLogger("edge_agent")
@@ -42,11 +46,13 @@ class Plan(NamedTuple):
     Attributes:
         options: Each meter's own.
         further: Meters that the sensors of others read as well.
+        load_options: Each load's own.
     """
 
     config: AgentConfig
     options: tuple[msgspec.Struct, ...]
     further: tuple[MeterInfo, ...] = ()
+    load_options: tuple[msgspec.Struct, ...] = ()
 
 
 def load_plan(path: Path) -> Plan:
@@ -60,10 +66,24 @@ def load_plan(path: Path) -> Plan:
     try:
         options = tuple(_options(config, meter, i) for i, meter in enumerate(config.meter))
         further = tuple(_further_meters(config, options))
-        _check_detector_meters(config.detector, {meter.id for meter in config.meter} | {meter.id for meter in further})
+        meters = {meter.id for meter in config.meter} | {meter.id for meter in further}
+        _check_detector_meters(config.detector, meters)
+        load_options = _load_options(config, meters)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.where}", error.problem) from None
-    return Plan(config, options, further)
+    return Plan(config, options, further, load_options)
+
+
+def _load_options(config: AgentConfig, meters: set[str]) -> tuple[msgspec.Struct, ...]:
+    """Every load's options; without a load, nothing about loads is even imported."""
+    if not config.load:
+        return ()
+    from edge_agent.actuators import load_options
+
+    for index, load in enumerate(config.load):
+        if load.meter and load.meter not in meters:
+            raise ConfigError(f"load[{index}].meter", f"no meter is called {load.meter!r}")
+    return tuple(load_options(load, f"load[{index}]") for index, load in enumerate(config.load))
 
 
 def _further_meters(config: AgentConfig, options: Sequence[msgspec.Struct]) -> Iterator[MeterInfo]:
@@ -120,21 +140,35 @@ def make_agent(plan: Plan) -> Agent:
 
     clock = ClockWatch.of_now()
 
+    def announce() -> None:
+        publisher.announce()
+
+    loads = _make_loads(plan, lambda: publisher.connected, intake.hurry, announce)
+
     def figures() -> Mapping[str, float]:
         waiting = {"in_memory": writers[0].held, "memory_dropped": writers[0].dropped + writers[1].dropped}
         return {
             **supervisor.figures(),
             **judge.figures(),
+            **loads.figures(),
             **waiting,
             **event_figures(events.counts()),
             "refused_values": batcher.refused,
             "clock_jumps": clock.jumps,
         }
 
-    publisher = Publisher(_publisher_config(config), events, readings, make_birth(plan, model), figures)
+    publisher = Publisher(
+        _publisher_config(config),
+        events,
+        readings,
+        make_birth(plan, model, lambda: loads.infos),
+        figures,
+        _command_taker(loads),
+    )
     pipeline = Pipeline(
         intake=intake,
         judge=judge,
+        loads=loads,
         batcher=batcher,
         timer=FlushTimer(config.publish.flush_interval),
         readings=writers[0],
@@ -146,6 +180,7 @@ def make_agent(plan: Plan) -> Agent:
         supervisor=supervisor,
         intake=intake,
         pipeline=pipeline,
+        loads=loads,
         publisher=publisher,
         tick_s=min(_SECOND_S, config.publish.flush_interval.seconds),
         drain_timeout_s=config.publish.drain_timeout.seconds,
@@ -221,6 +256,24 @@ def _make_judge(plan: Plan) -> tuple[GuardedJudge | NoJudge, str, Callable[[], o
     return GuardedJudge(judge), _model_name(shelf, detector.interval), lambda: save_history(judge, path)
 
 
+def _make_loads(
+    plan: Plan, connected: Callable[[], bool], on_news: Callable[[], None], on_change: Callable[[], None]
+) -> "LoadDesk | NoLoads":
+    if not plan.config.load:
+        return NoLoads()
+    from edge_agent.actuators.setup import make_desk
+
+    return make_desk(plan.config, plan.load_options, connected, on_news, on_change)
+
+
+def _command_taker(loads: "LoadDesk | NoLoads") -> Callable[[Received], None] | None:
+    """What the publisher does with commands; None keeps it from asking for any."""
+    if isinstance(loads, NoLoads):
+        return None
+    desk = loads
+    return lambda message: desk.take_command(message.payload, retained=message.retained)
+
+
 def _shelf(model: Path | None) -> "DetectorShelf":
     from edge_agent.detectors.onnx import DetectorShelf
 
@@ -243,12 +296,13 @@ def _model_name(shelf: Callable[[int], Detector | None], interval_ms: int) -> st
     return chosen.name
 
 
-def make_birth(plan: Plan, model: str) -> Callable[[], Status]:
+def make_birth(plan: Plan, model: str, loads: Callable[[], Sequence[LoadInfo]] = lambda: ()) -> Callable[[], Status]:
     """What makes the birth of now; the publisher fills in what only it knows.
 
     Args:
         plan: The checked file.
         model: The name of the detector's model; "" for none.
+        loads: What can be switched, as it is now.
     """
     config = plan.config
     meters = [MeterInfo(id=meter.id, kind=meter.kind, unit=meter.unit, role=meter.role) for meter in config.meter]
@@ -262,6 +316,7 @@ def make_birth(plan: Plan, model: str) -> Callable[[], Status]:
         session=0,
         versions={"wattline": version},
         meters=meters,
+        loads=list(loads()),
         model=model,
     )
 

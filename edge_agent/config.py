@@ -19,7 +19,6 @@ checked where the sensors are known (`edge_agent.sensors`).
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,20 +26,19 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from edge_agent.id_rules import id_problem
+from edge_agent.load_config import CommandsConfig, LoadConfig, load_problems
 from wattline import config as toml
 from wattline.broker_url import parse_broker_url
 from wattline.config import DurationMs, SizeBytes
 from wattline.errors import ConfigError
 from wattline.rule_settings import NO_LIMITS, MeterLimits, RuleSettings
 from wattline.topics import is_gateway_id
-from wattline.wire import ID_PATTERN, MAX_ID_LENGTH
 
 MIN_OUTBOX_BYTES: Final = 1 << 20
 """Less could not hold a few batches of the largest size and their index."""
 
 MAX_UTC_OFFSET_MINUTES: Final = 14 * 60
-
-_ID: Final = re.compile(ID_PATTERN)
 
 
 class GatewayConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -215,6 +213,8 @@ class AgentConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     publish: PublishConfig = PublishConfig()
     detector: DetectorConfig = DetectorConfig()
     meter: list[MeterConfig]
+    commands: CommandsConfig = CommandsConfig()
+    load: list[LoadConfig] = []
 
 
 def load_config(path: Path) -> AgentConfig:
@@ -241,6 +241,7 @@ def _problems(config: AgentConfig) -> Iterator[tuple[str, str]]:
     yield from _publish_problems(config.publish)
     yield from _detector_problems(config.detector)
     yield from _meter_problems(config.meter)
+    yield from load_problems(config.load, config.commands)
 
 
 def _broker_problems(broker: BrokerConfig) -> Iterator[tuple[str, str]]:
@@ -309,10 +310,3 @@ def _meter_problems(meters: list[MeterConfig]) -> Iterator[tuple[str, str]]:
             text = getattr(meter, name)
             if (text or name != "unit") and (problem := id_problem(text)):
                 yield f"meter[{index}].{name}", problem
-
-
-def id_problem(text: str) -> str:
-    """Why a text is no id or name of the wire; "" when it is one."""
-    if len(text) <= MAX_ID_LENGTH and _ID.match(text) is not None:
-        return ""
-    return f"not a printable name of 1 to {MAX_ID_LENGTH} characters"

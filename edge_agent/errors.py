@@ -4,6 +4,7 @@
 EdgeError
 ├── SensorError       close the sensor, wait, open it again
 ├── EndOfReadingsError  leave the sensor: a replayed file is read to its end
+├── ActuatorError     answer that the relay does not answer, wait, try again
 ├── PublishError      keep the batch, wait, connect again
 └── ModelError        keep the detector that runs
 ```
@@ -22,6 +23,10 @@ class SensorError(EdgeError):
 
 class EndOfReadingsError(EdgeError):
     """The sensor has no more readings and never will."""
+
+
+class ActuatorError(EdgeError):
+    """A load's relay, or the way to it, failed; trying again may help."""
 
 
 class PublishError(EdgeError):

@@ -24,6 +24,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.config import BrokerConfig
 from edge_agent.errors import PublishError
+from wattline.client_tls import fit_client
 from wattline.errors import ConfigError
 from wattline.secret_file import read_secret
 
@@ -49,10 +50,17 @@ class Puback:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message from a subscription."""
+    """A message from a subscription.
+
+    Attributes:
+        mid: Its number, for `Connection.settle`; 0 when nothing is expected.
+        retained: Whether the broker had kept it from who knows when.
+    """
 
     topic: str
     payload: bytes
+    mid: int = 0
+    retained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,10 @@ class Retained:
 
 class VersionUnsupportedError(PublishError):
     """The broker does not speak this version of MQTT; another may do."""
+
+
+class RefusedError(PublishError):
+    """The broker does not let us read a topic; everything else goes on."""
 
 
 class Wake:
@@ -157,7 +169,8 @@ class Connection:
         """Ask for a topic's messages, and wait for the broker's word.
 
         Raises:
-            PublishError: It refuses them, does not answer, or the connection is gone.
+            RefusedError: It refuses them.
+            PublishError: It does not answer, or the connection is gone.
         """
         self._subacks.clear()
         self._client.subscribe(topic, qos=1)
@@ -165,7 +178,7 @@ class Connection:
         if not self._subacks:
             raise PublishError(f"{self._config.url}: {self._lost or 'no answer to SUBSCRIBE'}")
         if self._subacks[0].is_failure:
-            raise PublishError(f"{self._config.url}: we may not read {topic}: {self._subacks[0]}")
+            raise RefusedError(f"{self._config.url}: we may not read {topic}: {self._subacks[0]}")
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
         """Send a message with QoS 1.
@@ -174,6 +187,11 @@ class Connection:
             Its number on this connection; `Puback.mid` is the same.
         """
         return self._client.publish(topic, payload, qos=1, retain=retain).mid
+
+    def settle(self, message: Received) -> None:
+        """Tell the broker that a message is dealt with; without it the message comes again on the next connection."""
+        if message.mid:
+            self._client.ack(message.mid, 1)
 
     def pump(self, timeout_s: float, wake: Wake | None = None) -> list[Puback | Received]:
         """Let the network work, for at most `timeout_s` when nothing happens.
@@ -253,6 +271,7 @@ class Connection:
             client_id=client_id,
             protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
             clean_session=None if five else self._trial,
+            manual_ack=True,
             reconnect_on_failure=False,
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
@@ -291,7 +310,8 @@ class Connection:
         self._events.append(Puback(mid, str(code) if code.value >= _FIRST_ERROR_CODE else ""))
 
     def _on_message(self, _c: Client, _d: object, message: MQTTMessage) -> None:
-        self._events.append(Received(message.topic, bytes(message.payload)))
+        mid = message.mid if message.qos else 0
+        self._events.append(Received(message.topic, bytes(message.payload), mid, retained=message.retain))
 
 
 class _Tls(ssl.SSLContext):
@@ -308,15 +328,7 @@ class _Tls(ssl.SSLContext):
 
 
 def _tls_context(config: BrokerConfig) -> _Tls:
-    context = _Tls(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if config.ca_file:
-        context.load_verify_locations(config.ca_file)
-    else:
-        context.load_default_certs()
-    if config.cert_file:
-        context.load_cert_chain(config.cert_file, config.key_file)
-    return context
+    return fit_client(_Tls(ssl.PROTOCOL_TLS_CLIENT), config.ca_file, config.cert_file, config.key_file)
 
 
 def _no_delay(_client: Client, _data: object, sock: Any) -> None:  # noqa: ANN401 (paho's own type is a union it does not export)

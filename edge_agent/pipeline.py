@@ -2,6 +2,7 @@
 
 ```
 sensors -> intake +-> judge   -> events -> outbox of events   -+-> publisher
+                  |   loads   -> events --^                    |
                   +-> batcher -> frames -> outbox of readings -+
 ```
 
@@ -14,6 +15,7 @@ from typing import Protocol
 from edge_agent.batcher import Batcher, FlushTimer, encode_events
 from edge_agent.intake import Intake
 from edge_agent.outbox import OverflowingWriter
+from edge_agent.ports import Loads
 from wattline.reading import Reading
 from wattline.wire import Event
 
@@ -37,6 +39,7 @@ class Pipeline:
     Args:
         intake: Where the sensors leave readings.
         judge: Looks at every reading.
+        loads: Switch and answer.
         batcher: Makes frames.
         timer: Says when to flush.
         readings: Writes to the outbox of readings.
@@ -50,6 +53,7 @@ class Pipeline:
         *,
         intake: Intake,
         judge: Judge,
+        loads: Loads,
         batcher: Batcher,
         timer: FlushTimer,
         readings: OverflowingWriter,
@@ -59,6 +63,7 @@ class Pipeline:
     ) -> None:
         self._intake = intake
         self._judge = judge
+        self._loads = loads
         self._batcher = batcher
         self._timer = timer
         self._readings = readings
@@ -78,17 +83,19 @@ class Pipeline:
         self._judge.add(taken.readings)
         self._batcher.add(taken.readings)
         self._marks = taken.marks
-        self._keep_events(self._judge.events(now_ms), now_ms)
+        self.keep_events([*self._judge.events(now_ms), *self._loads.events(now_ms)], now_ms)
         if flush or self._timer.due(now_ms, self._batcher.values + self._readings.held):
             self._keep_readings(now_ms)
 
     def clock_set(self, by_ms: int) -> None:
         """Tell that the wall clock was set: what waits got no older by it, and no meter was silent for it."""
         self._judge.clock_set(by_ms)
+        self._loads.clock_set(by_ms)
         self._readings.clock_set(by_ms)
         self._events.clock_set(by_ms)
 
-    def _keep_events(self, events: list[Event], now_ms: int) -> None:
+    def keep_events(self, events: list[Event], now_ms: int) -> None:
+        """Keep events, and those that the disk did not take before."""
         if events or self._events.held:
             self._events.write(encode_events(events), now_ms)
             self._on_news()

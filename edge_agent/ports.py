@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wattline.reading import Reading
+from wattline.wire import Event
 
 
 class Sensor(Protocol):
@@ -39,6 +40,48 @@ class Sensor(Protocol):
 
     def close(self) -> None:
         """Let go of the device. May be called at any time, never raises."""
+
+
+class Actuator(Protocol):
+    """The code that switches one load's relay.
+
+    Call order: `set` and `state` in any order; after a failure the next call connects again. `close` at the
+    end, after which nothing else is called. One thread calls it. Every call returns within some seconds.
+    """
+
+    def set(self, on: bool) -> None:  # noqa: FBT001 (what is set)
+        """Bring the relay there, and see that it is there where the relay can tell.
+
+        Raises:
+            WattlineError: It does not answer, or stays where it was; it may switch later all the same. Ours raise
+                `ActuatorError`.
+        """
+
+    def state(self) -> bool | None:
+        """Where the relay is; None when it does not tell, or has not yet.
+
+        Raises:
+            WattlineError: It does not answer, as above.
+        """
+
+    def close(self) -> None:
+        """Let go of the connection; the relay stays where it is. Never raises."""
+
+
+class Loads(Protocol):
+    """The switchable loads, as the agent's main loop sees them; thread-safe."""
+
+    def start(self) -> None:
+        """Look after the relays from now on; once."""
+
+    def events(self, now_ms: int) -> list[Event]:
+        """Let time pass; returns what is to be told: answers to commands, and switches by hand."""
+
+    def clock_set(self, by_ms: int) -> None:
+        """The wall clock was set by so much."""
+
+    def stop(self, now_ms: int, timeout_s: float) -> list[Event]:
+        """Leave every load to itself, within the time and a little; returns what is to be told."""
 
 
 class Detector(Protocol):

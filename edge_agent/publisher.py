@@ -11,39 +11,28 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
-
-import msgspec
+from typing import Final
 
 from edge_agent.config import BrokerConfig
 from edge_agent.errors import PublishError
-from edge_agent.mqtt import Connection, Puback, Received, Retained, VersionUnsupportedError, Wake
-from edge_agent.ports import BatchRow, Outbox
-from edge_agent.publisher_state import AckedRanges, Flight, Limits, Silence, Window, merged
+from edge_agent.lane import Lane, NumberedOutbox
+from edge_agent.mqtt import Connection, Puback, Received, RefusedError, Retained, VersionUnsupportedError, Wake
+from edge_agent.publisher_state import Flight, Limits, Silence, merged
 from wattline import topics
 from wattline.backoff import Backoff
 from wattline.errors import DecodeError, WattlineError
-from wattline.wire import VERSION, Status, decode_ack, encode
+from wattline.wire import Status, decode_ack, encode
 
 _log: Final = logging.getLogger("edge_agent.publisher")
 
 FORGET_INTERVAL_MS: Final = 1_000
+NEWS_INTERVAL_MS: Final = 1_000
+"""Births follow each other at this distance at least."""
+_FAR_MS: Final = 1 << 40
 _LONGEST_WAIT_MS: Final = 1_000
 _GOODBYE_S: Final = 2.0
 _MAX_SEQ: Final = 2**62
 _VERSIONS: Final = {"auto": ("5", "3.1.1"), "5": ("5",), "3.1.1": ("3.1.1",)}
-
-
-class NumberedOutbox(Outbox, Protocol):
-    """An outbox that says when its row numbers started again."""
-
-    @property
-    def file_id(self) -> str:
-        """Changes when a corrupt file was replaced by a new one."""
-
-    @property
-    def log_id(self) -> str:
-        """The id that rows are written under since this start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,60 +53,12 @@ class PublisherConfig:
     silence_after_ms: int = 600_000
 
 
-class Lane:
-    """One outbox on its way to one topic."""
-
-    def __init__(self, config: PublisherConfig, outbox: NumberedOutbox, channel: topics.Up, field: str) -> None:
-        self.outbox = outbox
-        self.topic = topics.up(config.gateway, channel)
-        self.window = Window(config.limits)
-        self.acked = AckedRanges()
-        self._field = field
-        self._identity = f'{{"v":{VERSION},"gateway":"{config.gateway}","site":'.encode() + msgspec.json.encode(
-            config.site
-        )
-        self._oldest: dict[str, int] = {}
-        self._poison: list[BatchRow] = []
-        self._file_id = outbox.file_id
-
-    def load(self, now_ms: int) -> None:
-        """Fill the window from the outbox."""
-        if self.outbox.file_id != self._file_id:
-            self._file_id = self.outbox.file_id
-            self.window.start_over()
-        room = self.window.room()
-        rows = self.outbox.pending(self.window.read_through, room) if room else ()
-        self.window.load(rows, now_ms)
-
-    def forget(self) -> None:
-        """Take acknowledged and poisoned batches out of the outbox; what fails is tried again at the next call."""
-        for log, ranges in self.acked.take().items():
-            if not self.outbox.acked(log, ranges):
-                self.acked.add(log, ranges)
-            self._oldest.pop(log, None)
-        self._poison = [row for row in (*self._poison, *self.window.take_poison()) if not self._put_aside(row)]
-
-    def _put_aside(self, row: BatchRow) -> bool:
-        done = self.outbox.set_aside(row)
-        if done:
-            _log.error("batch_set_aside topic=%s log=%s seq=%d", self.topic, row.writer, row.seq)
-        return done
-
-    def payload(self, flight: Flight) -> bytes:
-        """The whole message: who we are, which batch this is, and the text that the outbox kept."""
-        row = flight.row
-        oldest = self._oldest.get(row.writer)
-        if oldest is None:
-            oldest = self._oldest[row.writer] = self.outbox.oldest(row.writer)
-        head = f',"log":"{row.writer}","seq":{row.seq},"oldest":{min(oldest, row.seq)},"{self._field}":'
-        return b"".join((self._identity, head.encode(), row.payload, b"}"))
-
-
 class Publisher:
     """The thread that talks to the broker.
 
     Attributes:
         counts: What happened since the start: connects, publishes, refusals..
+        connected: Whether there is a session with the broker now.
     """
 
     def __init__(
@@ -127,6 +68,7 @@ class Publisher:
         readings: NumberedOutbox,
         birth: Callable[[], Status],
         figures: Callable[[], Mapping[str, float]],
+        on_command: Callable[[Received], None] | None = None,
     ) -> None:
         """Make it; `start` runs it.
 
@@ -137,16 +79,21 @@ class Publisher:
             birth: Makes the status of now; its state, session, logs and
                 outbox figures are filled in here.
             figures: Further figures for the status message.
+            on_command: Takes commands, durably; None where nothing can be switched, and nothing is subscribed to.
         """
         self.counts: Counter[str] = Counter()
         self._config = config
         self._ack_topic = topics.down(config.gateway, topics.Down.ACK)
+        self._command_topic = topics.down(config.gateway, topics.Down.COMMAND)
+        self._on_command = on_command
         self._lanes = (
-            Lane(config, events, topics.Up.EVENTS, "events"),
-            Lane(config, readings, topics.Up.READINGS, "frames"),
+            Lane(config.gateway, config.site, topics.Up.EVENTS, events, config.limits),
+            Lane(config.gateway, config.site, topics.Up.READINGS, readings, config.limits),
         )
         self._birth = birth
         self._figures = figures
+        self.connected = False
+        self._news = False
         self._wake = Wake()
         self._stop = threading.Event()
         self._drain_until_s = float("inf")
@@ -162,6 +109,11 @@ class Publisher:
 
     def wake(self) -> None:
         """Tell it that an outbox has something new."""
+        self._wake.set()
+
+    def announce(self) -> None:
+        """Tell it that the birth has something new to say; it is said soon, not at once: relays may flap."""
+        self._news = True
         self._wake.set()
 
     def stop(self, drain_timeout_s: float) -> None:
@@ -212,12 +164,26 @@ class Publisher:
             backoff.reset()
             if not self._config.trust_broker:
                 connection.subscribe(self._ack_topic)
+            self._ask_for_commands(connection)
+            self.connected = True
             self._say_birth(connection)
             self._serve(connection)
             self._say_goodbye(connection)
             connection.close()
         finally:
+            self.connected = False
             connection.abandon()
+
+    def _ask_for_commands(self, connection: Connection) -> None:
+        """Readings go on where the broker's rules do not know commands yet."""
+        if self._on_command is None:
+            return
+        try:
+            connection.subscribe(self._command_topic)
+        except RefusedError as error:
+            self.counts["commands_unreadable"] += 1
+            if self.counts["commands_unreadable"] == 1:
+                _log.error("no_commands error=%s", error)
 
     def _connect(self) -> Connection:
         self._session = max(self._session + 1, time.time_ns() // 1_000_000)
@@ -256,20 +222,20 @@ class Publisher:
         self._forget()
 
     def _serve(self, connection: Connection) -> None:
-        forget_ms = status_ms = _now_ms()
-        status_ms += self._config.status_interval_ms
+        forget_ms = born_ms = _now_ms()
         while not self._drained():
             now_ms = _now_ms()
             if now_ms >= forget_ms or self._stop.is_set():
                 self._forget()
                 forget_ms = now_ms + FORGET_INTERVAL_MS
+            status_ms = born_ms + min(self._config.status_interval_ms, NEWS_INTERVAL_MS if self._news else _FAR_MS)
             if now_ms >= status_ms:
                 self._say_birth(connection)
-                status_ms = now_ms + self._config.status_interval_ms
+                born_ms = now_ms
             self._warn_of_silence(now_ms)
             next_ms = min(status_ms, self._send_due(connection, now_ms))
             for event in connection.pump(max(0, next_ms - _now_ms()) / 1000, self._wake):
-                self._take(event)
+                self._take(event, connection)
 
     def _send_due(self, connection: Connection, now_ms: int) -> int:
         """Send from both lanes, events first; returns when to look again."""
@@ -299,9 +265,10 @@ class Publisher:
     def _busy(self) -> bool:
         return self._stop.is_set() or any(len(lane.window) or lane.acked for lane in self._lanes)
 
-    def _take(self, event: Puback | Received) -> None:
+    def _take(self, event: Puback | Received, connection: Connection) -> None:
         if isinstance(event, Received):
-            self._take_ack(event)
+            self._take_message(event)
+            connection.settle(event)
             return
         lane, flight = self._mids.pop(event.mid, (None, None))
         if event.refused:
@@ -311,10 +278,16 @@ class Publisher:
         elif lane is not None and flight is not None and self._config.trust_broker:
             self._acked(lane, flight.row.writer, [(flight.row.seq, flight.row.seq)])
 
-    def _take_ack(self, message: Received) -> None:
-        if message.topic != self._ack_topic:
+    def _take_message(self, message: Received) -> None:
+        if message.topic == self._ack_topic:
+            self._take_ack(message)
+        elif message.topic == self._command_topic and self._on_command is not None:
+            self.counts["commands"] += 1
+            self._on_command(message)
+        else:
             self.counts["strays"] += 1
-            return
+
+    def _take_ack(self, message: Received) -> None:
         try:
             ack = decode_ack(message.payload)
         except DecodeError as error:
@@ -341,6 +314,7 @@ class Publisher:
         return self._stop.is_set() and (time.monotonic() > self._drain_until_s or self.idle)
 
     def _say_birth(self, connection: Connection) -> None:
+        self._news = False
         message = self._status_message("online", "")
         connection.publish(message.topic, message.payload, retain=True)
         self.counts["births"] += 1
@@ -353,7 +327,7 @@ class Publisher:
             for event in connection.pump(0.1):
                 if isinstance(event, Puback) and event.mid == mid:
                     return
-                self._take(event)
+                self._take(event, connection)
 
     def _own_figures(self) -> dict[str, float]:
         own: dict[str, float] = {f"publisher_{name}": n for name, n in self.counts.items()}
@@ -363,6 +337,8 @@ class Publisher:
     def _status_message(self, state: str, reason: str) -> Retained:
         status = self._birth()
         status.state, status.reason, status.session = state, reason, self._session
+        if state == "offline":
+            status.loads = []
         if reason != "will":  # written in advance: no time and no figures of the end; the cloud books it when it comes
             status.t = time.time_ns() // 1_000_000
             status.logs = [lane.outbox.log_id for lane in self._lanes]

@@ -4,7 +4,8 @@ Options that cannot be used are `wattline.errors.ConfigError`: a person corrects
 
 ```
 SimulationError
-└── LoadError          the broker refuses or loses a prepared load; the run is void
+├── LoadError          the broker refuses or loses a prepared load; the run is void
+└── RelayError         a simulated relay does not answer; try again
 ```
 """
 
@@ -17,3 +18,7 @@ class SimulationError(WattlineError):
 
 class LoadError(SimulationError):
     """A prepared load could not be published."""
+
+
+class RelayError(SimulationError):
+    """A simulated relay plays dead."""

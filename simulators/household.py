@@ -101,6 +101,10 @@ class Household:
         damp = np.clip(damp + 0.8 * wander(seed, "damp", local_ms, _DRAFT_KNOT_MS), 0, 100)
         return {"temperature_c": warmth, "humidity_pct": damp, "occupancy": home}
 
+    def presence(self, day: int) -> Presence:
+        """Who is there on a local day."""
+        return self._presence(day)
+
     def _local(self, t_ms: IntArray) -> IntArray:
         return t_ms + self.options.utc_offset_ms
 

@@ -12,6 +12,7 @@ sample_interval = "1s"
 history = "14d"
 faults = [{kind = "spike", per_day = 4}, {kind = "night_load", per_day = 0.3}]
 fault_log = "var/faults.jsonl"
+boiler = {name = "boiler", element_w = 2000}
 ```
 """
 
@@ -27,6 +28,8 @@ from typing import Annotated, Final
 import msgspec
 import numpy as np
 
+from simulators.boiler import BoilerOptions
+from simulators.boiler_meter import BoilerBehindMeter
 from simulators.faults import Fault, FaultPlan, FaultRule, check_rules
 from simulators.household import DEFAULT_ORIGIN_MS, Household, HouseholdOptions
 from simulators.randomness import Columns, IntArray
@@ -44,6 +47,7 @@ _DECIMALS: Final = {
     "temperature_c": 2,
     "humidity_pct": 1,
     "occupancy": 0,
+    "water_c": 1,
 }
 """What real meters show."""
 
@@ -80,6 +84,8 @@ class SimulatedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         registers_from: The register's origin; the same origin continues the same register.
         utc_offset_hours: Local mean time minus UTC.
         ev: Whether the home charges an electric car.
+        boiler: Behind an electricity meter: an electric boiler that a `simulated` relay can switch.
+        state_file: Remembers the boiler over a restart; the agent names one.
     """
 
     kind: MeterKind = MeterKind.ELECTRICITY
@@ -94,6 +100,8 @@ class SimulatedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     registers_from: str = ""
     utc_offset_hours: Annotated[float, msgspec.Meta(ge=-14, le=14)] = 0.0
     ev: bool = False
+    boiler: BoilerOptions | None = None
+    state_file: Path | None = None
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -142,7 +150,12 @@ class SimulatedSensor:
             utc_offset_ms=offset_ms,
             origin_ms=DEFAULT_ORIGIN_MS if origin_ms is None else origin_ms,
         )
-        self._source = _source(Household(home), options.kind)
+        household = Household(home)
+        self._source = _source(household, options.kind)
+        self._boiler: BoilerBehindMeter | None = None
+        if options.boiler is not None:
+            self._boiler = BoilerBehindMeter(options.boiler, household, self._source, options.state_file)
+            self._source = self._boiler.columns
         self._plan = FaultPlan(
             rules=options.faults,
             seed=options.seed,
@@ -161,7 +174,8 @@ class SimulatedSensor:
         if self._progress is None:
             self._clock_start_ms = self._clock_ms()
             start_ms = self._start_ms()
-            self._progress = Progress(start_ms - self._options.history - 1, start_ms)
+            known_ms = self._boiler.restore(start_ms) if self._boiler is not None else 0
+            self._progress = Progress(max(start_ms - self._options.history - 1, known_ms), start_ms)
 
     def read(self, timeout_s: float) -> Sequence[Reading]:
         """Readings that are due; waits up to `timeout_s` seconds for the next."""
@@ -190,6 +204,8 @@ class SimulatedSensor:
     def _measure(self, times: IntArray) -> list[Reading]:
         faulted = self._plan.inject(self._source, times)
         self._log_labels(faulted.labels)
+        if self._boiler is not None:
+            self._boiler.save()
         names = tuple(faulted.columns)
         rounded = [np.round(faulted.columns[name], _DECIMALS[name]).tolist() for name in names]
         rows = zip(faulted.t_ms.tolist(), *rounded, strict=True)
@@ -236,6 +252,8 @@ def _check(options: SimulatedOptions) -> None:
     for name in ("sample_interval", "history_interval"):
         if getattr(options, name) <= 0:
             raise ConfigError(name, "must be longer than 0")
+    if options.boiler is not None and options.kind is not MeterKind.ELECTRICITY:
+        raise ConfigError("boiler", 'needs kind = "electricity"')
     problem = check_rules(options.faults, QUANTITIES[options.kind])
     if problem:
         raise ConfigError("faults", problem)

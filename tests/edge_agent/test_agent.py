@@ -15,6 +15,7 @@ from edge_agent.clock import ClockWatch
 from edge_agent.config import BrokerConfig
 from edge_agent.intake import Intake
 from edge_agent.judge_guard import NoJudge
+from edge_agent.no_loads import NoLoads
 from edge_agent.outbox import LogOutbox, OverflowingWriter
 from edge_agent.pipeline import Pipeline
 from edge_agent.publisher import Publisher, PublisherConfig
@@ -51,6 +52,7 @@ class Rig:
         pipeline = Pipeline(
             intake=intake,
             judge=NoJudge(),
+            loads=NoLoads(),
             batcher=Batcher(),
             timer=FlushTimer(10),
             readings=OverflowingWriter(readings),
@@ -62,6 +64,7 @@ class Rig:
             supervisor=Supervisor([]),
             intake=intake,
             pipeline=pipeline,
+            loads=NoLoads(),
             publisher=publisher,
             tick_s=0.01,
             drain_timeout_s=0.1,
