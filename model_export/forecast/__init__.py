@@ -1,0 +1,1 @@
+"""Forecasters: trained on many series at once, judged on others, written as ONNX."""
