@@ -122,6 +122,11 @@ class NotifyConfig(Section, frozen=True):
     min_severity: Literal["info", "warning", "critical"] = "info"
     link: str = ""
 
+    @property
+    def queue_file(self) -> Path:
+        """Where the flow puts notices for the notifier."""
+        return self.dir / "notices.db"
+
 
 class CommandsConfig(Section, frozen=True):
     """`[commands]`: orders to switchable loads; without the section intents only recommend.
@@ -133,3 +138,8 @@ class CommandsConfig(Section, frozen=True):
 
     dir: Path = Path("var/commands")
     client_id: Annotated[str, Meta(min_length=1, max_length=64, pattern=NAME)] = "wattline-dispatch"
+
+    @property
+    def queue_file(self) -> Path:
+        """Where the flow puts orders for the dispatcher."""
+        return self.dir / "orders.db"

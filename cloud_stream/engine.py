@@ -67,6 +67,7 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
         after: Called after every call of the step, for counters.
         share: Of all steps of this process.
         settle_every_s: The timer of a settled step, which only lets state go.
+        rest_s: Told how long a step that is not settled had better not be woken, when it waits for others.
     """
 
     def __init__(
@@ -76,11 +77,13 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
         after: Callable[[Step[V, W]], None],
         share: TimerShare,
         settle_every_s: float = 30.0,
+        rest_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._step = step
         self._after = after
         self._share = share
         self._settle_every_s = settle_every_s
+        self._rest_s = rest_s
         if state is not None:
             step.restore(state)
         self._at = _now() + timedelta(seconds=TIMER_S)
@@ -99,7 +102,7 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
         began = time.perf_counter()
         output = self._step.on_timer(now_ms())
         settled = self._step.settled
-        pause_s = self._share.pause_s(self, 0.0 if settled else time.perf_counter() - began)
+        pause_s = max(self._rest_s(), self._share.pause_s(self, 0.0 if settled else time.perf_counter() - began))
         self._at = _now() + timedelta(seconds=self._settle_every_s if settled else pause_s)
         self._after(self._step)
         return output, False

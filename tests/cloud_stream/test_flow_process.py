@@ -9,9 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from cloud_stream.alerts.judge import AlertJudge
 from cloud_stream.config import CloudConfig, FlowConfig
-from cloud_stream.engine import TimerShare
+from cloud_stream.flow_building import _Engine, window_settings
 from cloud_stream.flow_parts import AlertStep, FleetStep, ShardStep
-from cloud_stream.flow_process import _logic, window_settings
 from cloud_stream.metrics import FlowCounters
 from cloud_stream.stores.sqlite import SqliteStore
 from cloud_stream.windows.fleet import FleetWindows
@@ -61,8 +60,8 @@ class Twice:
 
 def test_what_steps_count_moves_to_the_metrics_as_it_grows() -> None:
     registry = CollectorRegistry()
-    counters, share = FlowCounters(registry), TimerShare()
-    logics = [_logic(name, Twice(), None, counters, share) for name in ("shard", "shard", "fleet")]
+    engine = _Engine(FlowCounters(registry))
+    logics = [engine.logic(name, Twice(), None) for name in ("shard", "shard", "fleet")]
     for logic in logics:
         logic.on_batch(["readings", "waits"])
         logic.on_batch(["waits"])

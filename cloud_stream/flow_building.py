@@ -1,0 +1,172 @@
+"""The concrete parts of the flow, as a configuration wants them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+
+from cloud_stream.alerts.judge import AlertJudge
+from cloud_stream.alerts.rules import Rule, load_rules
+from cloud_stream.archive.sink import ArchiveSink
+from cloud_stream.config import CloudConfig
+from cloud_stream.dead_letters import SqliteDeadLetters
+from cloud_stream.decode import Decoder, dead_letter_counts
+from cloud_stream.engine import Step, StepLogic, TimerShare, now_ms
+from cloud_stream.flow_parts import AlertStep, Facts, FleetStep, FlowParts, ForecastSteps, ShardItem, ShardStep
+from cloud_stream.forecast.closing import ClosingStep
+from cloud_stream.forecast.models import forecasters_for
+from cloud_stream.forecast.step import ForecastSettings, ForecastStep
+from cloud_stream.forecast.turn import Turn
+from cloud_stream.forecast.weather import NoWeather
+from cloud_stream.metrics import FlowCounters
+from cloud_stream.ports import Rejected, Store
+from cloud_stream.records import ClosedUsage, DeadLetter, JournalRow, Notice
+from cloud_stream.sharding import SHARDS
+from cloud_stream.sinks.bytewax_sink import StoreSink
+from cloud_stream.sinks.dead_letter_sink import DeadLetterSink, rejected_letters
+from cloud_stream.sinks.queue_sink import QueueSink
+from cloud_stream.sinks.writer_metrics import WriterCollector
+from cloud_stream.sites import Sites, load_sites
+from cloud_stream.source import JournalSource
+from cloud_stream.stores import open_store
+from cloud_stream.windows.fleet import FleetWindows
+from cloud_stream.windows.settings import WindowSettings, width_label
+
+V = TypeVar("V")
+W = TypeVar("W")
+CELL_BYTES: Final = 256
+"""One window of one series: its numbers, and copies of them while it is merged and snapshotted."""
+USUAL_S: Final = 30.0
+"""The timer of a settled step, which then only lets state go."""
+RARELY_S: Final = 3600.0
+"""The timer of a step whose state is large: each waking has it written to the snapshot."""
+
+
+def window_settings(config: CloudConfig) -> WindowSettings:
+    """The windows that a configuration asks for."""
+    widths = config.flow.widths_ms
+    tables = len(widths) * -(-SHARDS // config.flow.processes)
+    affordable = config.flow.state_max_bytes // (CELL_BYTES * tables)
+    # More than the usual number would make snapshots long.
+    return WindowSettings(widths_ms=widths, max_cells=min(WindowSettings().max_cells, affordable))
+
+
+def flow_parts(config: CloudConfig, source: JournalSource, store: Store, counters: FlowCounters) -> FlowParts:
+    """Everything that `build_flow` composes.
+
+    Args:
+        config: The cloud's configuration.
+        source: Of the journal.
+        store: For reading only.
+        counters: Where steps and sinks count.
+
+    Raises:
+        ConfigError: A file that the configuration names cannot be used.
+    """
+    settings = window_settings(config)
+    letters = SqliteDeadLetters(config.dead_letters.path, config.dead_letters.max_bytes)
+    store_sink = _store_sink(config, letters, counters)
+    counters.show(WriterCollector(store_sink.writers))
+    sites = load_sites(config.sites.file)
+    rules = _rules(config, settings)
+    engine = _Engine(counters)
+    return FlowParts(
+        source=source,
+        decode=_decode(Decoder(config.store.retention), counters),
+        shard_windows=lambda state: engine.logic("shard", ShardStep(settings, store), state),
+        fleet_windows=lambda state: engine.logic("fleet", FleetStep(FleetWindows(settings, store)), state),
+        alerts=lambda state: engine.logic("alerts", AlertStep(AlertJudge(rules)), state),
+        forecasts=_forecasts(config, sites, engine),
+        store_sink=store_sink,
+        dead_letter_sink=DeadLetterSink(lambda: letters, counters.dead_letters_lost.inc),
+        notice_sink=_notice_sink(config),
+        archive_sink=_archive_sink(config),
+    )
+
+
+def _forecasts(config: CloudConfig, sites: Sites, engine: "_Engine") -> ForecastSteps | None:
+    if config.forecast is None:
+        return None
+    interval_ms = int(config.flow.utility_interval)
+    settings = ForecastSettings(interval_ms, config.forecast.max_age)
+    models = forecasters_for(config.forecast, interval_ms)
+    weather, turn = NoWeather(), Turn()
+
+    def forecasting(state: Any) -> StepLogic[ClosedUsage, Facts]:  # noqa: ANN401 (see `Step`)
+        step = ForecastStep(settings, models, sites, weather, turn)
+        return engine.logic("forecast", step, state, settle_every_s=RARELY_S, rest_s=lambda: step.wake_in_s)
+
+    return ForecastSteps(
+        lambda state: engine.logic("closing", ClosingStep(interval_ms, width_label(interval_ms)), state), forecasting
+    )
+
+
+def _notice_sink(config: CloudConfig) -> QueueSink[Notice] | None:
+    if config.notify is None:
+        return None
+    return QueueSink(
+        config.notify.queue_file, config.notify.max_bytes, lambda notice: (notice.key, msgspec.json.encode(notice))
+    )
+
+
+def _archive_sink(config: CloudConfig) -> ArchiveSink | None:
+    archive = config.archive
+    return None if archive is None else ArchiveSink(archive.spool_dir, archive.spool_max_bytes)
+
+
+def _store_sink(config: CloudConfig, letters: SqliteDeadLetters, counters: FlowCounters) -> StoreSink:
+    def keep(partition: str, rejected: Sequence[Rejected]) -> None:
+        refused = rejected_letters(partition, rejected, now_ms())
+        counters.count_dead_letters(dead_letter_counts(refused))
+        letters.put(refused)
+
+    return StoreSink(lambda: open_store(config.store), config.store.spool_dir, config.store.spool_max_bytes, keep)
+
+
+def _rules(config: CloudConfig, settings: WindowSettings) -> tuple[Rule, ...]:
+    return load_rules(config.alerts.rules, settings.widths_ms) if config.alerts.rules else ()
+
+
+def _decode(decoder: Decoder, counters: FlowCounters) -> Callable[[list[JournalRow]], Iterable[ShardItem | DeadLetter]]:
+    def decode(rows: list[JournalRow]) -> list[ShardItem | DeadLetter]:
+        batches, letters = decoder.decode(rows)
+        counters.count_dead_letters(dead_letter_counts(letters))
+        return [*batches.items(), *letters]
+
+    return decode
+
+
+class _Counting(Step[V, W], Protocol[V, W]):
+    """A step that counts what it does."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How often each thing happened; they only grow."""
+
+
+class _Engine:
+    """Puts steps under the engine; their counts move to the metrics as they grow."""
+
+    def __init__(self, counters: FlowCounters) -> None:
+        self._counters = counters
+        self._share = TimerShare()
+
+    def logic(
+        self,
+        name: str,
+        step: _Counting[V, W],
+        state: Any,  # noqa: ANN401 (see `Step`)
+        *,
+        settle_every_s: float = USUAL_S,
+        rest_s: Callable[[], float] = lambda: 0.0,
+    ) -> StepLogic[V, W]:
+        seen: Counter[str] = Counter()
+
+        def count(_: object) -> None:
+            grown = step.counts - seen
+            if grown:
+                self._counters.count_step(name, grown)
+                seen.update(grown)
+
+        return StepLogic(step, state, count, self._share, settle_every_s=settle_every_s, rest_s=rest_s)
