@@ -1,6 +1,5 @@
 """What is known of one meter, site, or the fleet: utility intervals, the newest short windows, the newest forecast."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -28,10 +27,15 @@ class Subject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ShortWindow:
-    """Power in one short window; NaN is unknown."""
+    """Power in one short window; NaN is unknown.
+
+    Attributes:
+        is_sum: The mean is made of the window's energy: it means something only once the window is over.
+    """
 
     mean_w: float
     last_w: float
+    is_sum: bool = False
 
 
 class Ledger:
@@ -107,7 +111,7 @@ class Ledger:
         kept = self._slots if whole else min(self._slots, IN_SNAPSHOT_MS // self._interval_ms)
         first = max(0, self._end - kept)
         values = self.used_kwh(first * self._interval_ms, self._end * self._interval_ms)
-        short = tuple((start, window.mean_w, window.last_w) for start, window in self.short.items())
+        short = tuple((start, one.mean_w, one.last_w, one.is_sum) for start, one in self.short.items())
         ahead = (np.array(list(self.forecast_kwh), np.int64), np.array(list(self.forecast_kwh.values()), np.float32))
         return (first, values, short, ahead, self.is_whole and whole)
 
@@ -116,7 +120,7 @@ class Ledger:
         first, values, short, (starts, energies), self.is_whole = state
         for number, value in enumerate(values.tolist(), first):
             self.put(number * self._interval_ms, value)
-        self.short = {start: ShortWindow(mean_w, last_w) for start, mean_w, last_w in short}
+        self.short = {start: ShortWindow(*values) for start, *values in short}
         self.forecast_kwh = dict(zip(starts.tolist(), (float(one) for one in energies), strict=True))
 
     def _reach(self, number: int) -> None:
@@ -145,11 +149,3 @@ def usual_day_kwh(ledger: Ledger, as_of_ms: int, interval_ms: int, days: int = 7
         return np.full(a_day, np.nan)
     mean: Floats = np.where(count > 0, total / np.maximum(count, 1), total.sum() / count.sum())
     return mean
-
-
-def fields_of_window(fields: Mapping[str, object]) -> ShortWindow | None:
-    """The power that a usage row tells of; None when it tells none."""
-    mean, last = fields.get("power_w_mean"), fields.get("power_w_last")
-    mean_w = float(mean) if isinstance(mean, int | float) else np.nan
-    last_w = float(last) if isinstance(last, int | float) else np.nan
-    return None if np.isnan(mean_w) and np.isnan(last_w) else ShortWindow(mean_w, last_w)

@@ -31,6 +31,7 @@ class Hold:
         expires_ms: When the gateway leaves the load to itself.
         done_ms: When the relay switched, by the gateway's clock; 0 is unknown.
         draw_w: What the load took when it was ordered off. before_w: what its meter showed; NaN is unknown.
+        answered: Whether the gateway has said anything to the newest order.
         verdict: Whether the meter showed it: `pending`, `yes`, `no`, or `unknown` where it cannot.
     """
 
@@ -42,7 +43,12 @@ class Hold:
     done_ms: int = 0
     draw_w: float = 0.0
     before_w: float = float("nan")
+    answered: bool = False
     verdict: str = "pending"
+
+    def is_effective(self, now_ms: int) -> bool:
+        """Whether the load can be taken to be off: the gateway said so, or has had no time to answer yet."""
+        return self.done_ms > 0 or now_ms - self.asked_ms < ANSWER_WITHIN_MS
 
 
 @dataclass(slots=True)
@@ -54,7 +60,8 @@ class Load:
         manual_ms: When it was taken over by hand; 0 when it was not.
         released_ms: When we let it go last. rest_until_ms: it is left alone until then.
         on_ms: How long it has been on since `cycle_ms`. looked_ms: when that was added up.
-        told: The local day on which a person was told of trouble with it.
+        missed: Whether it did not get what it must, by its last deadline.
+        slot_ms: Until when it is decided that it is moved out of the way, or not: `slot_off`.
     """
 
     meter: str = ""
@@ -71,7 +78,9 @@ class Load:
     cycle_ms: int = 0
     on_ms: int = 0
     looked_ms: int = 0
-    told: str = ""
+    missed: bool = False
+    slot_ms: int = 0
+    slot_off: bool = False
     hold: Hold | None = None
 
     @property
@@ -82,19 +91,22 @@ class Load:
     def may_go_off(self, now_ms: int) -> bool:
         """Whether it may be switched off: it is on, long enough, and was not in trouble lately."""
         on_for_ms = now_ms - max(self.since_ms, self.released_ms)
-        return self.obeys and self.state == "on" and on_for_ms >= self.min_on_ms and now_ms >= self.rest_until_ms
+        is_on = self.state != "off" and on_for_ms >= self.min_on_ms
+        return self.obeys and is_on and self.hold is None and now_ms >= self.rest_until_ms
 
     def may_come_back(self, now_ms: int) -> bool:
         """Whether it has been off long enough."""
         return self.hold is None or now_ms - (self.hold.done_ms or self.hold.asked_ms) >= self.min_off_ms
 
-    def count_on_time(self, cycle_ms: int, now_ms: int) -> None:
-        """Add up how long it has been on since `cycle_ms`, the start of its day."""
-        if self.cycle_ms != cycle_ms:
-            self.cycle_ms, self.on_ms, self.looked_ms = cycle_ms, 0, max(cycle_ms, self.looked_ms)
-        if self.looked_ms and self.state == "on":
-            self.on_ms += max(0, now_ms - max(self.looked_ms, self.since_ms))
-        self.looked_ms = now_ms
+    def count_on_time(self, until_ms: int) -> None:
+        """Add up how long it has been on since `cycle_ms`."""
+        if self.looked_ms and self.state != "off":
+            self.on_ms += max(0, until_ms - max(self.looked_ms, self.since_ms))
+        self.looked_ms = max(until_ms, self.looked_ms)
+
+    def begin_cycle(self, cycle_ms: int) -> None:
+        """Begin to count anew."""
+        self.cycle_ms, self.on_ms, self.looked_ms, self.slot_ms = cycle_ms, 0, cycle_ms, 0
 
 
 @dataclass(slots=True)
@@ -112,17 +124,22 @@ class Loads:
         """A site's loads in a fixed order."""
         return sorted(((key, load) for key, load in self.known.items() if key.site == site), key=lambda pair: pair[0])
 
-    def hear(self, point: Point, now_ms: int) -> None:
-        """Take a `load` point: a birth's, or the two fields that an answer brings."""
+    def hear(self, point: Point, now_ms: int) -> bool:
+        """Take a `load` point: a birth's, or the two fields that an answer brings.
+
+        Returns:
+            Whether it has become known, or by another meter than before.
+        """
         key = _key(point)
         load = self.known.get(key)
         if load is None:
             if len(self.known) >= MAX_LOADS:
                 self.refused += 1
-                return
+                return False
             load = self.known[key] = Load()
         if point.t_ms < load.t_ms:
-            return
+            return False
+        before = (load.t_ms > 0, load.meter)
         state = str(point.fields.get("state", load.state))
         if state != load.state or not load.since_ms:
             load.since_ms = min(point.t_ms, now_ms)
@@ -135,6 +152,7 @@ class Loads:
         load.min_off_ms = round(1000 * _number(point, "min_off_s", load.min_off_ms / 1000))
         if load.mode == "manual":
             load.hold = None
+        return before != (True, load.meter)
 
     def answer(self, point: Point) -> str:
         """Take a `command` point.
@@ -149,15 +167,17 @@ class Loads:
         if state == "overridden" and point.t_ms >= load.t_ms:
             load.mode, load.t_ms, load.hold = "manual", point.t_ms, None
             return state
-        hold = load.hold
+        hold = load.hold or _adopted(point)
         if hold is None or hold.order != point.fields.get("id"):
             return ""
+        load.hold = hold
+        hold.answered = True
         if state == "done" and not hold.done_ms:
             hold.done_ms = point.t_ms
         if state in {"done", "accepted"}:
             hold.expires_ms = min(hold.expires_ms, round(_number(point, "expires_at", 0)) or hold.expires_ms)
         elif state in _ENDS:
-            load.hold = None
+            load.hold, load.released_ms = None, point.t_ms
             load.rest_until_ms = point.t_ms + REST_MS if state == "refused" else load.rest_until_ms
         return state
 
@@ -171,6 +191,15 @@ class Loads:
         for key, values in known:
             hold = values["hold"]
             self.known[LoadKey(*key)] = Load(**(values | {"hold": Hold(**hold) if hold else None}))
+
+
+def _adopted(point: Point) -> Hold | None:
+    """A hold of ours that a crash made us forget, told of by its answer."""
+    order, state = str(point.fields.get("id", "")), point.fields.get("state")
+    expires_ms = round(_number(point, "expires_at", 0))
+    if state not in {"accepted", "done"} or point.fields.get("action") != "off" or not order.startswith("intent/"):
+        return None
+    return Hold("", order, point.t_ms, point.t_ms, expires_ms, answered=True, verdict="unknown")
 
 
 def _key(point: Point) -> LoadKey:

@@ -261,6 +261,8 @@ def _check_shift(wish: Shift, book: Book, sites: Sites, shifted: dict[tuple[str,
                 raise ConfigError("peak", f"is needed: {_who(site)} has no tariff with dearer hours")
     for index, load_ in enumerate(wish.load):
         _check_shift_load(load_, f"load[{index}]")
+        if wish.run == "cheapest" and not load_.hours and not load_.kwh:
+            raise ConfigError(f"load[{index}].hours", "or 'kwh' is needed with run = 'cheapest'")
         for where in wish.sites or ("",):
             other = shifted.setdefault((where, load_.id), wish.name)
             if other != wish.name or sum(one.id == load_.id for one in wish.load) > 1:

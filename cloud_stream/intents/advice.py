@@ -1,0 +1,150 @@
+"""What would help, and what it would save: computed from a subject's own data, the assumption in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cloud_stream.intents.ports import Correlation
+from cloud_stream.intents.progress import Outlook
+from cloud_stream.records import Floats
+
+BASE_SHARE: Final = 0.2
+MOVED_SHARE: Final = 1 / 3
+HEATING_R: Final = -0.5
+OCCUPANCY_R: Final = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Prices, where there are any.
+
+    Attributes:
+        price: float64[intervals of a UTC day]: of a kWh, as the usual day has it; NaN without a tariff.
+        currency: "" without a tariff.
+    """
+
+    price: Floats
+    currency: str
+
+    def of(self, kwh: float, weights: Floats | None = None) -> float:
+        """What some energy costs, spread over the day like `weights`, or evenly; 0 without a tariff."""
+        if not self.currency:
+            return 0.0
+        spread = np.ones_like(self.price) if weights is None or weights.sum() <= 0 else weights
+        return float(kwh * (self.price * spread).sum() / spread.sum())
+
+    def say(self, amount: float) -> str:
+        """An amount for a person; "" without a tariff."""
+        return f" and {amount:.2f} {self.currency}" if self.currency else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One recommendation.
+
+    Attributes:
+        kind: A short word: `allowance`, `base_load`, `heating`, `occupancy`, `move`, `switch_off`.
+        saving_kwh_per_day: Less consumption. shifted_kwh_per_day: consumption at another time.
+        saving_money_per_day: In `currency`.
+        assumption: What the figures rest upon.
+    """
+
+    kind: str
+    text: str
+    assumption: str
+    saving_kwh_per_day: float = 0.0
+    saving_money_per_day: float = 0.0
+    shifted_kwh_per_day: float = 0.0
+    currency: str = ""
+
+
+def allowance(seen: Outlook, expected_kwh: float, limit_kwh: float, money: Money) -> list[Advice]:
+    """How much a day is left of a budget."""
+    left_days = (seen.period.end_ms - seen.as_of_ms) / 86_400_000
+    if left_days <= 0 or not expected_kwh > limit_kwh:
+        return []
+    less = (expected_kwh - limit_kwh) / max(left_days, 1.0)
+    left = max(0.0, limit_kwh - float(np.nansum(seen.used_kwh)))
+    saved = money.of(less, _shape(seen))
+    text = (
+        f"Use at most {left / max(left_days, 1.0):.1f} kWh a day from now on: {less:.1f} kWh"
+        f"{money.say(saved)} a day less than expected."
+    )
+    assumption = f"{seen.forecast_share:.0%} of the rest is forecast, the remainder is like the last seven days"
+    return [Advice("allowance", text, assumption, less, saved, 0.0, money.currency)]
+
+
+def base_load(usual_kwh: Floats, interval_ms: int, money: Money) -> list[Advice]:
+    """What a fifth of what is always on would save."""
+    if np.isnan(usual_kwh).any() or not usual_kwh.size:
+        return []
+    base_kwh = float(np.quantile(usual_kwh, 0.05))
+    saved_kwh = BASE_SHARE * base_kwh * usual_kwh.size
+    if saved_kwh <= 0 or base_kwh < 0.1 * float(usual_kwh.mean()):
+        return []
+    saved = money.of(saved_kwh)
+    base_w = base_kwh * 3.6e9 / interval_ms
+    text = (
+        f"{base_w:.0f} W are used even in the quietest hour; a fifth less of that saves {saved_kwh:.1f} kWh"
+        f"{money.say(saved)} a day."
+    )
+    return [Advice("base_load", text, "the 5 % quantile of the last seven days", saved_kwh, saved, 0.0, money.currency)]
+
+
+def move(usual_kwh: Floats, is_peak: Floats, money: Money) -> list[Advice]:
+    """What it saves to move a third of what is used in the peak to the cheapest hours.
+
+    Args:
+        usual_kwh: float64[intervals of a UTC day].
+        is_peak: float64[intervals of a UTC day]: share of each that lies in the peak, on the next day.
+        money: Prices of the same intervals.
+    """
+    if np.isnan(usual_kwh).any():
+        return []
+    in_peak = usual_kwh * is_peak
+    moved = MOVED_SHARE * float(in_peak.sum())
+    if moved <= 0:
+        return []
+    cheapest = float(money.price.min()) if money.currency else 0.0
+    saved = money.of(moved, in_peak) - moved * cheapest if money.currency else 0.0
+    text = f"{in_peak.sum():.1f} kWh a day fall into the peak; moving a third of it"
+    gain = f" to the cheapest hours saves {saved:.2f} {money.currency} a day." if money.currency else " relieves it."
+    assumption = "the mean of the last seven days; a third can be moved; as much is used afterwards"
+    return [Advice("move", text + gain, assumption, 0.0, saved, moved, money.currency)]
+
+
+def from_correlations(found: Sequence[Correlation], money: Money) -> list[Advice]:
+    """What goes along with consumption: the weather, and people."""
+    advice = []
+    for one in found:
+        if one.driver == "temperature" and one.r <= HEATING_R and one.slope_kwh_per_unit < 0:
+            saved_kwh = -one.slope_kwh_per_unit
+            saved = money.of(saved_kwh)
+            text = (
+                f"Heating explains {one.r**2:.0%} of how consumption varies; 1 degree less saves about "
+                f"{saved_kwh:.1f} kWh{money.say(saved)} a day."
+            )
+            assumption = f"a line through {one.n} days against outdoor temperature, indoors one degree lower"
+            advice.append(Advice("heating", text, assumption, saved_kwh, saved, 0.0, money.currency))
+        if one.driver == "occupancy" and one.r >= OCCUPANCY_R and one.base_kwh > 0:
+            saved_kwh = BASE_SHARE * one.base_kwh
+            saved = money.of(saved_kwh)
+            text = (
+                f"{one.base_kwh:.1f} kWh a day are used when nobody is there; a fifth less saves {saved_kwh:.1f} kWh"
+                f"{money.say(saved)} a day."
+            )
+            assumption = f"a line through {one.n} days against occupancy"
+            advice.append(Advice("occupancy", text, assumption, saved_kwh, saved, 0.0, money.currency))
+    return advice
+
+
+def _shape(seen: Outlook) -> Floats | None:
+    """The rest of the period folded onto a day, as weights; None when nothing is known of it."""
+    a_day = 86_400_000 // seen.interval_ms
+    n = seen.used_kwh.size
+    if not seen.ahead_kwh.size or np.isnan(seen.ahead_kwh).any():
+        return None
+    phase = (seen.start_ms[n:] // seen.interval_ms) % a_day
+    return np.bincount(phase, seen.ahead_kwh, minlength=a_day).astype(np.float64)

@@ -1,0 +1,50 @@
+"""What usage and forecast rows say, into ledgers."""
+
+from functools import lru_cache
+from math import isnan, nan
+
+from cloud_stream.intents.ledger import Ledger, ShortWindow
+from cloud_stream.intents.settings import IntentSettings
+from cloud_stream.records import Point
+from wattline.config import parse_duration
+
+
+def read_usage(ledger: Ledger, point: Point, settings: IntentSettings) -> bool:
+    """Note a usage row; False when it is too old to be kept. Rows of other windows say nothing."""
+    width_ms = _length_ms(point.tags.get("window", ""))
+    energy_kwh = _number(point, "energy_kwh")
+    if width_ms == settings.short_ms:
+        window = _power(point, energy_kwh, settings.short_ms)
+        if window is not None:
+            ledger.put_short(point.t_ms, window)
+    if width_ms == settings.utility_ms and not isnan(energy_kwh):
+        return ledger.put(point.t_ms, energy_kwh)
+    return True
+
+
+def forecast_of(point: Point) -> float | None:
+    """The newest forecast's energy; None when the row is of another lead."""
+    energy_kwh = _number(point, "energy_kwh")
+    is_newest = point.tags.get("lead") == "latest"
+    return energy_kwh if is_newest and not isnan(energy_kwh) else None
+
+
+def _power(point: Point, energy_kwh: float, width_ms: int) -> ShortWindow | None:
+    """Measured power; where there is none, the mean that the energy makes."""
+    mean_w, last_w = _number(point, "power_w_mean"), _number(point, "power_w_last")
+    if not isnan(mean_w):
+        return ShortWindow(mean_w, last_w)
+    return None if isnan(energy_kwh) else ShortWindow(energy_kwh * 3.6e9 / width_ms, nan, is_sum=True)
+
+
+def _number(point: Point, field: str) -> float:
+    value = point.fields.get(field)
+    return float(value) if isinstance(value, int | float) else nan
+
+
+@lru_cache(maxsize=256)
+def _length_ms(window: str) -> int:
+    try:
+        return parse_duration(window)
+    except ValueError:
+        return 0
