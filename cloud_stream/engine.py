@@ -16,6 +16,9 @@ from bytewax.operators import StatefulBatchLogic
 V = TypeVar("V")
 W = TypeVar("W")
 TIMER_S: Final = 1.0
+SOON_S: Final = 0.2
+"""The timer of a step that rested for `TIMER_S` before its batch: where little goes on, what goes on need not wait.
+Timers are no more frequent for it."""
 TIMER_SHARE: Final = 3.0
 """Timers of all steps together take at most a third of the time: what arrives goes first."""
 
@@ -86,14 +89,14 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
         self._rest_s = rest_s
         if state is not None:
             step.restore(state)
-        self._at = _now() + timedelta(seconds=TIMER_S)
+        self._rested_at = self._at = _now() + timedelta(seconds=TIMER_S)
 
     def on_batch(self, values: list[V]) -> tuple[list[W], bool]:
         """See `StatefulBatchLogic`."""
         was_settled = self._step.settled
         output = self._step.on_batch(values, now_ms())
         if was_settled:
-            self._at = min(self._at, _now() + timedelta(seconds=TIMER_S))
+            self._at = min(self._at, max(self._rested_at, _now() + timedelta(seconds=SOON_S)))
         self._after(self._step)
         return output, False
 
@@ -102,8 +105,10 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
         began = time.perf_counter()
         output = self._step.on_timer(now_ms())
         settled = self._step.settled
-        pause_s = max(self._rest_s(), self._share.pause_s(self, 0.0 if settled else time.perf_counter() - began))
-        self._at = _now() + timedelta(seconds=self._settle_every_s if settled else pause_s)
+        pause_s = self._share.pause_s(self, 0.0 if settled else time.perf_counter() - began)
+        now = _now()
+        self._rested_at = now + timedelta(seconds=pause_s)
+        self._at = now + timedelta(seconds=self._settle_every_s if settled else max(self._rest_s(), pause_s))
         self._after(self._step)
         return output, False
 

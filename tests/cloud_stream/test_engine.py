@@ -1,12 +1,12 @@
 """When a step is called again: one timer a step, soon while there is work, rarely when there is none."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from cloud_stream.engine import TIMER_S, TIMER_SHARE, StepLogic, TimerShare, now_ms
+from cloud_stream.engine import SOON_S, TIMER_S, TIMER_SHARE, StepLogic, TimerShare, now_ms
 
 
 class Echo:
@@ -85,7 +85,20 @@ def test_a_settled_step_sleeps_long_and_a_batch_wakes_it() -> None:
     of.on_notify()
     assert waits_s(of, since) > 10 * TIMER_S
     of.on_batch([1])
-    assert waits_s(of, datetime.now(UTC)) <= TIMER_S
+    assert SOON_S < waits_s(of, since) <= TIMER_S + (datetime.now(UTC) - since).total_seconds()
+
+
+def test_a_step_that_has_rested_is_called_soon_and_not_again_before_its_time() -> None:
+    of = logic(Echo())
+    of._rested_at = datetime.now(UTC) - timedelta(seconds=1)
+    of._at = datetime.now(UTC) + timedelta(seconds=20)
+    since = datetime.now(UTC)
+    of.on_batch([1])
+    assert SOON_S <= waits_s(of, since) < TIMER_S
+    since = datetime.now(UTC)
+    of.on_notify()
+    of.on_batch([2])
+    assert waits_s(of, since) >= TIMER_S
 
 
 def test_more_batches_do_not_put_the_timer_off() -> None:
