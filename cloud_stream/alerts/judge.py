@@ -1,53 +1,47 @@
-"""Decides from usage windows when a rule fires and when it resolves.
+"""Decides from facts when a rule fires and when it resolves; composes conditions, episodes and words.
 
-A window is *closed* when the wall clock is past its end plus a grace. Closed
-windows are judged in the order of their starts; what comes for an open window
-is held until it closes, the newest value per window. Only a peak above its limit speaks
-while its window is open, because a peak can but grow.
-
-The world believes the last alert that it was told. So a window is told about
-only when its verdict differs from that belief: a repeated window says nothing, a revision
-that turns the verdict of the newest window is told with that window's time,
-and a store that upserts by (rule, subject, time) ends with the right state.
+A fact goes to the rules that may be about it (`watch`). The watcher of the rule and subject says what it means
+(`kinds`), the episode says what has changed by it (`lifecycle`), and what has changed becomes an alert of the store and
+a notice for people (`wording`).
 """
 
-from bisect import insort
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from math import fsum
-from typing import Final, NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from cloud_stream.alerts.rules import Level, Rule, span
-from cloud_stream.records import Point
-from wattline.config import parse_duration
+from cloud_stream.alerts.condition import NEVER, Sample, Surroundings, Verdict, Watcher
+from cloud_stream.alerts.lifecycle import Episode, State, Turn
+from cloud_stream.alerts.rule import GATEWAY, Rule
+from cloud_stream.alerts.rules import RuleSet, RulesSource
+from cloud_stream.alerts.wakes import Wakes
+from cloud_stream.alerts.watch import Routes, Variant, Watch, feed_of, place_of, watches_of
+from cloud_stream.alerts.wording import GONE, STATES, alert_point, alert_tags, notice, notice_key, sentence, who
+from cloud_stream.measurements import ALERT
+from cloud_stream.records import Notice, Point
 
 DEFAULT_GRACE_MS: Final = 10_000
-DEFAULT_MAX_WINDOWS: Final = 100_000
+DEFAULT_MAX_WINDOWS: Final = 400_000
+DEFAULT_MAX_AGE_MS: Final = 3_600_000
+SETTLED_FOR_MS: Final = 30_000
+"""The engine looks at a settled step so often all the same."""
 _KEPT_AFTER_EVICTION: Final = 0.9
 """Forgetting goes a little below the bound, so that it does not run at every window above it."""
-MEASUREMENT: Final = "alert"
 
-
-class Subject(NamedTuple):
-    """What one rule watches: a meter, a site (`meter` is ""), or the fleet (both are "")."""
-
-    rule: int
-    site: str
-    meter: str
+Decision = Point | Notice
+Subject = tuple[int, str, str]
+"""The rule's place, the site, and the meter or gateway."""
 
 
 class TrackState(NamedTuple):
     """What is remembered of one subject, as plain values for a snapshot."""
 
     rule: str
+    severity: str
+    level: str
     site: str
     meter: str
-    judged: tuple[tuple[int, float], ...]
-    before: bool
-    firing: bool
-    held: tuple[tuple[int, float], ...]
-    told: tuple[tuple[int, bool], ...]
+    watcher: tuple[Any, ...]
+    episode: tuple[Any, ...]
 
 
 class JudgeState(NamedTuple):
@@ -58,258 +52,299 @@ class JudgeState(NamedTuple):
     evicted: int
 
 
-@dataclass(slots=True)
 class _Track:
-    """One subject under one rule.
+    """One subject under one rule."""
 
-    Attributes:
-        judged: The last N closed windows, (start, value), oldest first.
-        before: Whether the rule fired before the newest judged window.
-        firing: Whether it fires since.
-        held: Start to newest value of windows that are not judged yet.
-        told: Start to what the world was told, for the newest judged window and open ones.
-    """
+    __slots__ = ("episode", "meter", "site", "variant", "wake_ms", "watch", "watcher", "weight")
 
-    judged: list[tuple[int, float]] = field(default_factory=list)
-    before: bool = False
-    firing: bool = False
-    held: dict[int, float] = field(default_factory=dict)
-    told: dict[int, bool] = field(default_factory=dict)
+    def __init__(self, watch: Watch, variant: Variant, site: str, meter: str) -> None:
+        self.watch = watch
+        self.variant = variant
+        self.site = site
+        self.meter = meter
+        self.wake_ms = NEVER
+        self.weight = 0
+        self.watcher: Watcher
+        self.episode: Episode
 
     @property
-    def newest_ms(self) -> int:
-        """The start of the newest judged window, before all times when there is none."""
-        return self.judged[-1][0] if self.judged else -(2**63)
-
-    @property
-    def windows(self) -> int:
-        """How many windows it keeps, and one for itself."""
-        return 1 + len(self.judged) + len(self.held)
+    def subject(self) -> Subject:
+        return self.watch.index, self.site, self.meter
 
 
 class AlertJudge:
-    """Judges the windows of one shard, or of the fleet.
+    """Judges the facts of one shard, or of the fleet.
 
     Args:
-        rules: In the order of their file.
+        rules: In the order of their file; or where they come from, asked at every call.
         grace_ms: How long after its end a window still counts as open.
-        max_windows: How many windows are remembered in all; the subjects
+        max_windows: How many windows and events are remembered in all; the subjects
             that were silent longest are forgotten first, firing ones last.
+        max_age_ms: What happened longer ago is recorded, and nobody is told.
+        zone_of: The time zone of a site; of "", of the fleet.
 
     Attributes:
-        evicted: Subjects forgotten to keep the bound.
+        counts: `evicted`: subjects forgotten to keep the bound; `pending`, `firing`, `resolved`: alerts;
+            `told`: notices; `old_news`: alerts that fired too long ago for people; `rules`: how often they changed.
     """
 
     def __init__(
-        self, rules: Sequence[Rule], *, grace_ms: int = DEFAULT_GRACE_MS, max_windows: int = DEFAULT_MAX_WINDOWS
+        self,
+        rules: Sequence[Rule] | RulesSource,
+        *,
+        grace_ms: int = DEFAULT_GRACE_MS,
+        max_windows: int = DEFAULT_MAX_WINDOWS,
+        max_age_ms: int = DEFAULT_MAX_AGE_MS,
+        zone_of: Callable[[str], str] = lambda _: "UTC",
     ) -> None:
-        self.evicted = 0
-        self._rules = tuple(rules)
-        self._grace_ms = grace_ms
+        self.counts: Counter[str] = Counter(evicted=0)
+        self._around = Surroundings(grace_ms, zone_of)
         self._max_windows = max_windows
-        self._tracks: dict[Subject, _Track] = {}
-        self._windows = 0
-        # End of a window to who holds one that ends then: what to look at when the clock moves on.
-        self._closing: dict[int, dict[Subject, None]] = {}
-        self._scopes: dict[tuple[str, int], list[tuple[int, Rule, str]]] = {}
-        for index, rule in enumerate(self._rules):
-            self._scopes.setdefault((rule.level.value, rule.window), []).append((index, rule, rule.field))
+        self._max_age_ms = max_age_ms
+        self._source: RulesSource | None = rules if callable(rules) else None
+        self._set = rules() if callable(rules) else RuleSet(tuple(rules))
+        self._leaving: list[TrackState] = []
+        self._now_ms = 0
+        self._install(self._set.rules)
+        self._unsaid = self._set.problem
 
-    def judge(self, points: Iterable[Point], now_ms: int) -> list[Point]:
-        """Take new or revised windows and decide.
+    @property
+    def evicted(self) -> int:
+        """Subjects forgotten to keep the bound."""
+        return self.counts["evicted"]
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing becomes due within the next half minute."""
+        return not self._leaving and self._wakes.next_ms > self._now_ms + SETTLED_FOR_MS
+
+    def judge(self, points: Iterable[Point], now_ms: int) -> list[Decision]:
+        """Take new or revised facts and decide.
 
         Args:
-            points: `usage` points; other levels, lengths and quantities than the rules' are ignored.
+            points: `usage`, `forecast`, `anomaly` and `gateway` points; what no rule is about is ignored.
             now_ms: The wall clock, ms UTC.
 
         Returns:
-            `alert` points at the windows' starts, in the order of time.
+            `alert` points at the times of what they are about, in the order of time, and notices.
         """
-        touched: dict[Subject, None] = {}
-        for point in points:
-            for subject, value in self._judged_values(point):
-                self._hold(subject, point.t_ms, value)
-                touched[subject] = None
-        return self._settle(touched, now_ms)
+        self._follow_source()
+        found = _Found()
+        for feed, point in self._in_order(points):
+            site, member = place_of(point)
+            for watch in self._routes.find(feed, site, member):
+                track = self._track(watch, point, site, member)
+                if track is not None:
+                    self._feed(track, track.watcher.take(point, now_ms), now_ms, found)
+        return self._settle(now_ms, found)
 
-    def due(self, now_ms: int) -> list[Point]:
-        """Decide on the windows that have closed since; call it every second or so.
+    def due(self, now_ms: int) -> list[Decision]:
+        """Decide what the clock alone decides; call it every second or so while not `settled`.
 
         Returns:
             As `judge`.
         """
-        return self._settle({}, now_ms)
+        self._follow_source()
+        return self._settle(now_ms, _Found())
 
     def state(self) -> JudgeState:
         """Everything to go on from, picklable and independent of this object."""
-        return JudgeState(
-            {rule.name: _basis(rule) for rule in self._rules},
-            tuple(_frozen(self._rules[subject.rule].name, subject, track) for subject, track in self._tracks.items()),
-            self.evicted,
-        )
+        bases = {rule.name: rule.basis for rule in self._set.rules if rule.enabled}
+        return JudgeState(bases, tuple(map(_frozen, self._tracks.values())), self.evicted)
 
     def restore(self, state: JudgeState) -> None:
         """Go on from a snapshot; rules that are gone or are about something else now begin anew."""
+        self._install(self._set.rules)
+        self.counts["evicted"] = state.evicted
         same = {
-            rule.name: index for index, rule in enumerate(self._rules) if state.bases.get(rule.name) == _basis(rule)
+            watch.rule.name: watch for watch in self._watches if state.bases.get(watch.rule.name) == watch.rule.basis
         }
-        self.evicted = state.evicted
-        self._tracks = {}
-        self._closing = {}
         for kept in state.tracks:
-            if kept.rule in same:
-                subject = Subject(same[kept.rule], kept.site, kept.meter)
-                held, told = dict(kept.held), dict(kept.told)
-                self._tracks[subject] = _Track(list(kept.judged), kept.before, kept.firing, held, told)
-                for start_ms in held:
-                    self._await_close(subject, start_ms)
-        self._windows = sum(track.windows for track in self._tracks.values())
+            watch = same.get(kept.rule)
+            if watch is None or not self._take_back(watch, kept):
+                self._leaving.append(kept)
+        self._leaving = [kept for kept in self._leaving if _is_believed(kept)]
 
-    def _judged_values(self, point: Point) -> Iterator[tuple[Subject, float]]:
-        level, site, meter = (point.tags.get(tag, "") for tag in ("level", "site", "meter"))
-        for index, rule, name in self._scopes.get((level, _length_ms(point.tags.get("window", ""))), ()):
-            value = point.fields.get(name)
-            if isinstance(value, int | float) and rule.covers(site, meter):
-                yield Subject(index, site, meter), float(value)
+    def _install(self, rules: Sequence[Rule]) -> None:
+        self._watches = watches_of(rules, self._around, self._max_age_ms)
+        self._routes = Routes(self._watches)
+        self._tracks: dict[Subject, _Track] = {}
+        self._wakes: Wakes[_Track] = Wakes()
+        self._weight = 0
 
-    def _hold(self, subject: Subject, start_ms: int, value: float) -> None:
+    def _follow_source(self) -> None:
+        if self._source is None:
+            return
+        newest = self._source()
+        if newest is self._set:
+            return
+        state, before, self._set = self.state(), self._set, newest
+        self._unsaid = newest.problem
+        if newest.rules is not before.rules:
+            self.counts["rules"] += 1
+            self.restore(state)
+
+    def _in_order(self, points: Iterable[Point]) -> Iterator[tuple[tuple[str, ...], Point]]:
+        """The facts that some rule looks at, in the order of time; what gateways say of themselves as it came."""
+        known = []
+        for number, point in enumerate(points):
+            feed = feed_of(point)
+            if self._routes.knows(feed):
+                known.append((0 if point.measurement == GATEWAY else point.t_ms, number, feed, point))
+        known.sort(key=lambda entry: entry[:2])
+        for _, _, feed, point in known:
+            yield feed, point
+
+    def _track(self, watch: Watch, point: Point, site: str, member: str) -> _Track | None:
+        """Whom a fact is about under a rule: someone known, someone new, or nobody."""
+        found = watch.subject(point, site, member)
+        if found is None:
+            return None
+        subject = (watch.index, *found)
         track = self._tracks.pop(subject, None)
         if track is None:
-            track = _Track()
-            self._windows += 1
+            variant = watch.variant_for(*found)
+            if variant.condition is None:
+                return None
+            track = _Track(watch, variant, *found)
+            track.watcher, track.episode = variant.condition.watcher(*found), Episode()
+        elif watch.has_overrides and not _concerns(track, point, site, member):
+            self._tracks[subject] = track
+            return None
         # Last in the dictionary is who was heard of last.
         self._tracks[subject] = track
-        self._windows += start_ms not in track.held
-        track.held[start_ms] = value
-        self._await_close(subject, start_ms)
+        return track
 
-    def _await_close(self, subject: Subject, start_ms: int) -> None:
-        self._closing.setdefault(start_ms + self._rules[subject.rule].window, {})[subject] = None
+    def _take_back(self, watch: Watch, kept: TrackState) -> bool:
+        variant = watch.variant_for(kept.site, kept.meter)
+        if variant.condition is None or not watch.rule.covers(kept.site, kept.meter):
+            return False
+        track = _Track(watch, variant, kept.site, kept.meter)
+        track.watcher = variant.condition.watcher(kept.site, kept.meter, kept.watcher)
+        track.episode = Episode(*kept.episode)
+        self._tracks[track.subject] = track
+        self._remember(track)
+        return True
 
-    def _settle(self, touched: dict[Subject, None], now_ms: int) -> list[Point]:
-        for end_ms in [end_ms for end_ms in self._closing if end_ms + self._grace_ms <= now_ms]:
-            touched |= self._closing.pop(end_ms)
-        told: list[tuple[int, Subject, Point]] = []
-        for subject in touched:
-            track = self._tracks.get(subject)
-            if track is not None:
-                rule, kept_before = self._rules[subject.rule], track.windows
-                told += (
-                    (point.t_ms, subject, point) for point in _decide(rule, subject, track, now_ms - self._grace_ms)
-                )
-                self._windows += track.windows - kept_before
+    def _feed(self, track: _Track, samples: Sequence[Sample], now_ms: int, found: "_Found") -> None:
+        if samples:
+            rule, timing = track.variant.rule, track.variant.timing
+            if rule is not None and rule.active is not None:
+                samples = [self._in_season(track, rule, sample) for sample in samples]
+            for turn in track.episode.feed(samples, timing, now_ms):
+                self._say(track, turn, now_ms, found)
+        self._remember(track, now_ms + 1)
+
+    def _remember(self, track: _Track, not_before_ms: int = 0) -> None:
+        """Note how much is kept of a subject, and when to look at it again."""
+        weight = track.watcher.weight
+        if weight != track.weight:
+            self._weight += weight - track.weight
+            track.weight = weight
+        wake_ms = track.watcher.wake_ms
+        if wake_ms < track.wake_ms:
+            track.wake_ms = wake_ms
+            self._wakes.add(track, max(wake_ms, not_before_ms))
+
+    def _in_season(self, track: _Track, rule: Rule, sample: Sample) -> Sample:
+        zone = self._around.zone_of(track.site)
+        if rule.active is None or rule.active.is_active(sample.seen_ms - 1, zone):
+            return sample
+        return sample._replace(verdict=Verdict.CLEAR)
+
+    def _say(self, track: _Track, turn: Turn, now_ms: int, found: "_Found") -> None:
+        rule, condition = track.variant.rule, track.variant.condition
+        if rule is None or condition is None:
+            return
+        message = sentence(rule, condition, track.site, track.meter, turn)
+        found.add(turn.sample.t_ms, track.subject, alert_point(rule, track.site, track.meter, turn, message))
+        self.counts[STATES[State(turn.state)]] += turn.is_news
+        if turn.round:
+            self.counts["told"] += 1
+            found.add(turn.sample.t_ms, track.subject, notice(rule, track.site, track.meter, turn, message, now_ms))
+        elif turn.is_news and turn.state == State.FIRING:
+            self.counts["old_news"] += 1
+
+    def _settle(self, now_ms: int, found: "_Found") -> list[Decision]:
+        self._now_ms = now_ms
+        for track in self._wakes.due(now_ms):
+            if self._tracks.get(track.subject) is track:
+                track.wake_ms = NEVER
+                self._feed(track, track.watcher.due(now_ms), now_ms, found)
         self._forget()
-        told.sort(key=lambda entry: entry[:2])
-        return [point for _, _, point in told]
+        return [*self._farewells(now_ms), *found.in_order()]
+
+    def _farewells(self, now_ms: int) -> list[Decision]:
+        """What to say of alerts whose rule is gone, and of rules that could not be loaded."""
+        said: list[Decision] = [self._unsaid] if self._unsaid is not None else []
+        self._unsaid = None
+        for kept in self._leaving:
+            said += _farewell(kept, now_ms)
+        self._leaving = []
+        return said
 
     def _forget(self) -> None:
-        if self._windows <= self._max_windows:
+        if self._weight <= self._max_windows:
             return
-        for subject in sorted(self._tracks, key=lambda subject: self._tracks[subject].firing):
-            self._windows -= self._tracks.pop(subject).windows
-            self.evicted += 1
-            if self._windows <= self._max_windows * _KEPT_AFTER_EVICTION:
+        for subject in sorted(self._tracks, key=lambda subject: self._tracks[subject].episode.is_firing):
+            self._weight -= self._tracks.pop(subject).weight
+            self.counts["evicted"] += 1
+            if self._weight <= self._max_windows * _KEPT_AFTER_EVICTION:
                 return
 
 
-def _decide(rule: Rule, subject: Subject, track: _Track, closed_before_ms: int) -> Iterator[Point]:
-    """Judge the held windows of one subject that can be judged now, oldest first."""
-    for start_ms in sorted(track.held):
-        # A window no newer than a judged one is a revision, even when the wall clock was set back since.
-        if start_ms + rule.window <= closed_before_ms or start_ms <= track.newest_ms:
-            yield from _close(rule, subject, track, start_ms)
-    if rule.judges_open_windows:
-        yield from _look_ahead(rule, subject, track)
+class _Found:
+    """Decisions, put in the order of time at the end."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[int, Subject, int, Decision]] = []
+
+    def add(self, t_ms: int, subject: Subject, decision: Decision) -> None:
+        self._entries.append((t_ms, subject, len(self._entries), decision))
+
+    def in_order(self) -> list[Decision]:
+        self._entries.sort(key=lambda entry: entry[:3])
+        return [decision for *_, decision in self._entries]
 
 
-def _close(rule: Rule, subject: Subject, track: _Track, start_ms: int) -> Iterator[Point]:
-    newest_ms, value = track.newest_ms, track.held.pop(start_ms)
-    if not _remember(track.judged, start_ms, value, rule.last_n):
-        return
-    if start_ms > newest_ms:
-        track.before = track.firing
-        track.told = {told_ms: state for told_ms, state in track.told.items() if told_ms >= start_ms}
-    verdict = track.before
-    if len(track.judged) == rule.last_n:
-        value = fsum(value for _, value in track.judged) / rule.last_n
-        verdict = _verdict(rule, value, was_firing=track.before)
-    track.firing = verdict
-    if verdict != track.told.get(track.newest_ms, track.before):
-        track.told[track.newest_ms] = verdict
-        yield _alert(rule, subject, track.newest_ms, value, firing=verdict)
+def _concerns(track: _Track, point: Point, site: str, member: str) -> bool:
+    """Whether the subject's own variant wants the fact: an override may ask for a higher score."""
+    condition = track.variant.condition
+    return condition is not None and condition.subject(point, site, member) is not None
 
 
-def _look_ahead(rule: Rule, subject: Subject, track: _Track) -> Iterator[Point]:
-    firing = track.firing
-    for start_ms in sorted(track.held):
-        if not firing and rule.is_beyond(track.held[start_ms]):
-            firing = True
-            if not track.told.get(start_ms, False):
-                track.told[start_ms] = True
-                yield _alert(rule, subject, start_ms, track.held[start_ms], firing=True)
+def _frozen(track: _Track) -> TrackState:
+    rule = track.variant.rule or track.watch.rule
+    severity, level = rule.severity.value, rule.subject_level
+    watcher, episode = track.watcher.freeze(), track.episode.freeze()
+    return TrackState(rule.name, severity, level, track.site, track.meter, watcher, episode)
 
 
-def _remember(judged: list[tuple[int, float]], start_ms: int, value: float, last_n: int) -> bool:
-    """Put a window among the last N; False when it was there or is older than all of them."""
-    earlier = list(judged)
-    judged[:] = [entry for entry in judged if entry[0] != start_ms]
-    insort(judged, (start_ms, value))
-    del judged[:-last_n]
-    return judged != earlier
+def _is_believed(kept: TrackState) -> bool:
+    episode = Episode(*kept.episode)
+    return episode.is_firing or episode.is_told
 
 
-def _verdict(rule: Rule, value: float, *, was_firing: bool) -> bool:
-    if rule.is_beyond(value):
-        return True
-    return was_firing and not rule.is_cleared(value)
-
-
-def _alert(rule: Rule, subject: Subject, start_ms: int, value: float, *, firing: bool) -> Point:
-    tags = {
-        "rule": rule.name,
-        "severity": rule.severity.value,
-        "level": rule.level.value,
-        "site": subject.site,
-        "meter": subject.meter,
-    }
-    fields: dict[str, float | int | str | bool] = {
-        "state": "firing" if firing else "resolved",
-        "value": value,
-        "limit": rule.limit,
-        "message": message(rule, subject, value, firing=firing),
-    }
-    return Point(MEASUREMENT, tags, start_ms, fields)
-
-
-def message(rule: Rule, subject: Subject, value: float, *, firing: bool) -> str:
-    """One sentence for a person: who, what, how much and against which limit."""
-    who = {
-        Level.METER: f"meter {subject.meter} of {subject.site}",
-        Level.SITE: subject.site,
-        Level.FLEET: "the fleet",
-    }[rule.level]
-    windows = span(rule.window) if rule.last_n == 1 else f"{rule.last_n} x {span(rule.window)}"
-    what = rule.quantity if rule.field == rule.quantity else f"{rule.statistic.value} {rule.quantity}"
-    side = "above" if rule.above is not None else "below"
-    judgement = f"{side} {rule.limit:g}" if firing else f"no longer {side} {rule.limit:g}"
-    return f"{who}: {what} over {windows} is {value:.6g}, {judgement}"
-
-
-def _basis(rule: Rule) -> tuple[object, ...]:
-    """What must not change for remembered values to go on meaning the same."""
-    return (rule.field, int(rule.window), rule.level.value, rule.last_n, rule.above is None, rule.severity.value)
-
-
-def _frozen(name: str, subject: Subject, track: _Track) -> TrackState:
-    held, told = tuple(track.held.items()), tuple(track.told.items())
-    judged = tuple(track.judged)
-    return TrackState(name, subject.site, subject.meter, judged, track.before, track.firing, held, told)
-
-
-@lru_cache(maxsize=256)
-def _length_ms(window: str) -> int:
-    """The length that a window tag names; 0, which no rule has, when it names none."""
-    try:
-        return parse_duration(window)
-    except ValueError:
-        return 0
+def _farewell(kept: TrackState, now_ms: int) -> Iterator[Decision]:
+    """The end of an alert whose rule is not there any more."""
+    episode = Episode(*kept.episode)
+    since_ms, about = episode.since_ms, who(kept.level, kept.site, kept.meter)
+    tags = alert_tags(kept.rule, kept.severity, kept.level, kept.site, kept.meter)
+    text = f"{about}: {GONE}"
+    fields: dict[str, float | int | str | bool] = {"state": "resolved", "message": text, "since_ms": since_ms}
+    yield Point(ALERT, tags, now_ms, fields | {"told": episode.is_told})
+    if episode.is_told:
+        yield Notice(
+            key=notice_key(kept.rule, kept.level, kept.site, kept.meter, since_ms, "resolved", 1),
+            group=kept.rule,
+            state="resolved",
+            severity=kept.severity,
+            happened_ms=now_ms,
+            decided_ms=now_ms,
+            since_ms=since_ms,
+            level=kept.level,
+            site=kept.site,
+            meter=kept.meter,
+            title=f"{kept.rule}: {about}",
+            text=text,
+        )

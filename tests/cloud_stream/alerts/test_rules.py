@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud_stream.alerts.rules import Level, Rule, Severity, Statistic, load_rules
+from cloud_stream.alerts.kinds.threshold import Statistic, ThresholdRule
+from cloud_stream.alerts.rule import Level, Severity
+from cloud_stream.alerts.rules import load_rules
 from wattline.config import DurationMs
 from wattline.errors import ConfigError
 
@@ -16,6 +18,12 @@ def _write(folder: Path, text: str) -> Path:
     file = folder / "alerts.toml"
     file.write_text(text)
     return file
+
+
+def _only(folder: Path, text: str) -> ThresholdRule:
+    (rule,) = load_rules(_write(folder, text), WINDOWS_MS)
+    assert isinstance(rule, ThresholdRule)
+    return rule
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:
@@ -33,7 +41,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     last_n = 3
     """
     assert load_rules(_write(tmp_path, text), WINDOWS_MS) == (
-        Rule(
+        ThresholdRule(
             name="connection limit",
             quantity="power_w",
             statistic=Statistic.PEAK,
@@ -49,7 +57,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 
 
 def test_a_rule_needs_only_a_name_a_quantity_and_a_limit(tmp_path: Path) -> None:
-    (rule,) = load_rules(_write(tmp_path, ONE_RULE), WINDOWS_MS)
+    rule = _only(tmp_path, ONE_RULE)
     assert (rule.statistic, rule.window, rule.level, rule.severity) == ("mean", 300_000, "meter", "warning")
     assert (rule.sites, rule.meters, rule.last_n) == ((), (), 1)
 
@@ -61,14 +69,14 @@ def test_a_file_without_rules_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rule", "field"),
     [
-        (Rule(name="a", quantity="power_w", above=1), "power_w_mean"),
-        (Rule(name="a", quantity="power_w", above=1, statistic=Statistic.PEAK), "power_w_max"),
-        (Rule(name="a", quantity="voltage_l2_v", above=1, statistic=Statistic.LAST), "voltage_l2_v_last"),
-        (Rule(name="a", quantity="energy_kwh", above=1), "energy_kwh"),
-        (Rule(name="a", quantity="gas_used_m3", above=1, statistic=Statistic.PEAK), "gas_used_m3"),
+        (ThresholdRule(name="a", quantity="power_w", above=1), "power_w_mean"),
+        (ThresholdRule(name="a", quantity="power_w", above=1, statistic=Statistic.PEAK), "power_w_max"),
+        (ThresholdRule(name="a", quantity="voltage_l2_v", above=1, statistic=Statistic.LAST), "voltage_l2_v_last"),
+        (ThresholdRule(name="a", quantity="energy_kwh", above=1), "energy_kwh"),
+        (ThresholdRule(name="a", quantity="gas_used_m3", above=1, statistic=Statistic.PEAK), "gas_used_m3"),
     ],
 )
-def test_a_rule_knows_the_field_it_judges(rule: Rule, field: str) -> None:
+def test_a_rule_knows_the_field_it_judges(rule: ThresholdRule, field: str) -> None:
     assert rule.field == field
 
 
@@ -85,7 +93,7 @@ def test_a_rule_knows_the_field_it_judges(rule: Rule, field: str) -> None:
     ],
 )
 def test_hysteresis_is_five_percent_inside_unless_clear_is_given(limits: dict[str, float], clear_at: float) -> None:
-    assert Rule(name="a", quantity="power_w", **limits).clear_at == pytest.approx(clear_at)  # type: ignore[arg-type]
+    assert ThresholdRule(name="a", quantity="power_w", **limits).clear_at == pytest.approx(clear_at)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -99,12 +107,12 @@ def test_hysteresis_is_five_percent_inside_unless_clear_is_given(limits: dict[st
     ],
 )
 def test_only_a_peak_above_a_limit_is_judged_in_open_windows(tmp_path: Path, changes: str, at_once: bool) -> None:  # noqa: FBT001
-    (rule,) = load_rules(_write(tmp_path, f'[[rule]]\nname = "a"\nquantity = "power_w"\n{changes}\n'), WINDOWS_MS)
+    rule = _only(tmp_path, f'[[rule]]\nname = "a"\nquantity = "power_w"\n{changes}\n')
     assert rule.judges_open_windows is at_once
 
 
 def test_an_amount_is_never_judged_in_an_open_window() -> None:
-    assert not Rule(name="a", quantity="energy_kwh", statistic=Statistic.PEAK, above=1).judges_open_windows
+    assert not ThresholdRule(name="a", quantity="energy_kwh", statistic=Statistic.PEAK, above=1).judges_open_windows
 
 
 @pytest.mark.parametrize(
@@ -157,7 +165,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_any_window_will_do_when_the_flow_is_not_known(tmp_path: Path) -> None:
     (rule,) = load_rules(_write(tmp_path, ONE_RULE + 'window = "7m"\n'))
-    assert rule.window == 420_000
+    assert rule.judged_window_ms == 420_000
 
 
 def test_the_example_file_holds() -> None:

@@ -1,0 +1,135 @@
+"""Which facts go to which rules: by what a fact is and whom it is about, never by trying every rule."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from cloud_stream.alerts.condition import Condition, Feed, Surroundings
+from cloud_stream.alerts.lifecycle import Timing
+from cloud_stream.alerts.rule import GATEWAY, Override, Rule
+from cloud_stream.measurements import FORECAST, USAGE
+from cloud_stream.records import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A rule as it is for some of its subjects."""
+
+    override: Override | None
+    rule: Rule | None
+    condition: Condition | None
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One rule at work.
+
+    Attributes:
+        index: Its place in the file.
+        variants: For the subjects of each override, in their order; the last is for everyone else.
+    """
+
+    index: int
+    rule: Rule
+    variants: tuple[Variant, ...]
+
+    @property
+    def has_overrides(self) -> bool:
+        """Whether it is different for some subjects."""
+        return len(self.variants) > 1
+
+    def subject(self, point: Point, site: str, member: str) -> tuple[str, str] | None:
+        """Whom a fact is about, when any variant takes it."""
+        for variant in reversed(self.variants):
+            found = variant.condition.subject(point, site, member) if variant.condition is not None else None
+            if found is not None:
+                return found
+        return None
+
+    def variant_for(self, site: str, meter: str) -> Variant:
+        """The variant that holds for a subject."""
+        return next(one for one in self.variants if one.override is None or one.override.fits(site, meter))
+
+
+@dataclass(slots=True)
+class _Route:
+    everyone: list[Watch] = field(default_factory=list)
+    by_site: dict[str, list[Watch]] = field(default_factory=dict)
+    by_member: dict[str, list[Watch]] = field(default_factory=dict)
+
+
+class Routes:
+    """The rules that may be about a fact."""
+
+    def __init__(self, watches: Iterable[Watch]) -> None:
+        """Sort the rules by what they look at."""
+        self._routes: dict[Feed, _Route] = {}
+        for watch in watches:
+            for feed in _feeds(watch):
+                self._add(self._routes.setdefault(feed, _Route()), watch)
+
+    def find(self, feed: Feed, site: str, member: str) -> Iterator[Watch]:
+        """The rules that may be about a fact of this feed, of this site and meter or gateway."""
+        route = self._routes.get(feed)
+        if route is None:
+            return
+        yield from route.everyone
+        if route.by_site:
+            yield from route.by_site.get(site, ())
+        if route.by_member:
+            for watch in route.by_member.get(member, ()):
+                if not watch.rule.sites or site in watch.rule.sites:
+                    yield watch
+
+    def knows(self, feed: Feed) -> bool:
+        """Whether any rule looks at such facts."""
+        return feed in self._routes
+
+    def _add(self, route: _Route, watch: Watch) -> None:
+        rule = watch.rule
+        if rule.members:
+            for member in rule.members:
+                route.by_member.setdefault(member, []).append(watch)
+        elif rule.sites:
+            for site in rule.sites:
+                route.by_site.setdefault(site, []).append(watch)
+        else:
+            route.everyone.append(watch)
+
+
+def watches_of(rules: Sequence[Rule], around: Surroundings, max_age_ms: int) -> list[Watch]:
+    """The rules that are switched on, at work."""
+    return [
+        Watch(
+            index, rule, tuple(_variant(override, changed, around, max_age_ms) for override, changed in rule.variants())
+        )
+        for index, rule in enumerate(rules)
+        if rule.enabled
+    ]
+
+
+def feed_of(point: Point) -> Feed:
+    """What tells the kind of a fact."""
+    tags = point.tags
+    if point.measurement == USAGE:
+        return USAGE, tags.get("level", ""), tags.get("window", "")
+    if point.measurement == FORECAST:
+        return FORECAST, tags.get("level", ""), tags.get("lead", "")
+    return (point.measurement,)
+
+
+def place_of(point: Point) -> tuple[str, str]:
+    """The site, and the meter or gateway, that a fact is about."""
+    if point.measurement == GATEWAY:
+        return str(point.fields.get("site", "")), point.tags.get("gateway", "")
+    return point.tags.get("site", ""), point.tags.get("meter", "")
+
+
+def _variant(override: Override | None, rule: Rule | None, around: Surroundings, max_age_ms: int) -> Variant:
+    if rule is None:
+        return Variant(override, None, None, Timing(0, 0, max_age_ms))
+    return Variant(override, rule, rule.condition(around), Timing(rule.hold_ms, rule.keep_ms, max_age_ms))
+
+
+def _feeds(watch: Watch) -> set[Feed]:
+    return {feed for one in watch.variants if one.condition is not None for feed in one.condition.feeds}
