@@ -1,4 +1,4 @@
-"""The MQTT session of ingest: the only module of the cloud that knows paho.
+"""The MQTT session of ingest.
 
 One thread runs the session's own network loop; everything paho does happens there. The writer's thread hands over
 acknowledgements, and wakes the loop with an eventfd.
@@ -18,26 +18,22 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from cloud_stream.broker_client import GREETING_TIMEOUT_S, make_client
 from cloud_stream.config import BrokerConfig
 from cloud_stream.inbox import Inbox, Incoming
 from cloud_stream.metrics import IngestCounters
 from wattline.backoff import Backoff
-from wattline.errors import ConfigError
-from wattline.secret_file import read_secret
 from wattline.topics import Down, Up, down, up_filter
 from wattline.wire import Ack, encode
 
 _log: Final = logging.getLogger("cloud_stream.ingest")
 KEEPALIVE_S: Final = 30
-CONNECT_TIMEOUT_S: Final = 5.0
-GREETING_TIMEOUT_S: Final = 3.0
-"""How long the broker may take to answer CONNECT; one that knows no MQTT 5 may wait for ever for the rest of it."""
 FIRST_RETRY_S: Final = 0.2
 LONGEST_RETRY_S: Final = 20.0
 SESSION_EXPIRY_S: Final = 7 * 86_400
@@ -135,28 +131,15 @@ class BrokerSession:
     def _new_client(self, protocol: MQTTProtocolVersion) -> Client:
         config = self._config
         is_v5 = protocol == MQTTProtocolVersion.MQTTv5
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=config.client_id,
-            clean_session=None if is_v5 else bool(config.shared_group),
-            protocol=protocol,
-            manual_ack=True,
-            reconnect_on_failure=False,
-        )
-        if config.username:
-            secret = read_secret(config.password_file) if config.password_file else None
-            client.username_pw_set(config.username, secret)
-        if self._address.tls:
-            _use_tls(client, config)
-        client.connect_timeout = CONNECT_TIMEOUT_S
+        shared = bool(config.shared_group)
+        client = make_client(config, config.client_id, protocol, clean_session=shared, manual_ack=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         properties = _connect_properties(config) if is_v5 else None
-        clean_start = bool(config.shared_group)
         client.connect_async(
-            self._address.host, self._address.port, KEEPALIVE_S, clean_start=clean_start, properties=properties
+            self._address.host, self._address.port, KEEPALIVE_S, clean_start=shared, properties=properties
         )
         return client
 
@@ -325,14 +308,3 @@ def _connect_properties(config: BrokerConfig) -> Any:  # noqa: ANN401 (paho's pr
     properties.ReceiveMaximum = RECEIVE_MAXIMUM
     properties.MaximumPacketSize = MAX_PACKET_BYTES
     return properties
-
-
-def _use_tls(client: Client, config: BrokerConfig) -> None:
-    """Demand TLS with a verified certificate; there is no way down from here."""
-    ca, cert, key = (
-        None if file is None else str(file) for file in (config.ca_file, config.cert_file, config.key_file)
-    )
-    try:
-        client.tls_set(ca_certs=ca, certfile=cert, keyfile=key)
-    except (OSError, ValueError) as error:
-        raise ConfigError("broker.ca_file", f"the certificates cannot be used: {error}") from None
