@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from cloud_stream.records import Point
+from cloud_stream.records import Point, PointColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,21 @@ def problem(point: Point) -> str:
     if not -MAX_TIME_MS <= point.t_ms <= MAX_TIME_MS:
         return "bad_time"
     return "" if all(map(_is_value, point.fields.values())) else "bad_value"
+
+
+def is_sound(columns: PointColumns) -> bool:
+    """Whether every store can keep all points of the columns, and their numbers are floats to all of them."""
+    known = MEASUREMENTS.get(columns.measurement)
+    if known is None or known.integers.intersection(columns.numbers):
+        return False
+    # What may be wrong is the same at all times of a series, but for the times themselves.
+    numbers = dict.fromkeys(columns.numbers, 0.0)
+    ends = (int(columns.t_ms.min(initial=0)), int(columns.t_ms.max(initial=0)))
+    for series, tags in enumerate(columns.tags):
+        fields = numbers | {name: values[series] for name, values in columns.facts.items()}
+        if any(problem(Point(columns.measurement, tags, t_ms, fields)) for t_ms in ends):
+            return False
+    return True
 
 
 def _is_value(value: FieldValue) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cloud_stream.records import Columns, DeadLetter, Floats, Int64s, Point
+from cloud_stream.records import Columns, DeadLetter, Floats, Int64s, Point, PointColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Store(Protocol):
             StoreRejectedError: It answers and refuses (credentials, name).
         """
 
-    def write(self, columns: Sequence[Columns], points: Sequence[Point]) -> list[Rejected]:
-        """Write raw readings and points; they are visible on return.
+    def write(self, columns: Sequence[Columns | PointColumns], points: Sequence[Point]) -> list[Rejected]:
+        """Write raw readings, points by the column, and points; they are visible on return.
 
         Returns:
             Rows that the store refuses for good; all others are stored.

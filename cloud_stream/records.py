@@ -1,8 +1,9 @@
 """The values that travel between the stages of the dataflow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import compress, repeat
+from typing import NamedTuple, overload
 
 import msgspec
 import numpy as np
@@ -159,6 +160,50 @@ class Point:
     fields: Mapping[str, float | int | str | bool]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PointColumns(Sequence[Point]):
+    """Points of many series at the same times, by the column: a hundred times smaller than the points themselves.
+
+    It is the sequence of its points, series by series, made when they are asked for; who can reads the columns.
+
+    Attributes:
+        tags: Of each of the S series.
+        t_ms: int64[K].
+        numbers: Field to float64[S, K]; a point is there where all of them are finite.
+        facts: Field to S values: what is the same at all times of a series.
+    """
+
+    measurement: str
+    tags: Sequence[Mapping[str, str]]
+    t_ms: Int64s
+    numbers: Mapping[str, Floats]
+    facts: Mapping[str, Sequence[int | str]]
+
+    def present(self) -> npt.NDArray[np.bool_]:
+        """bool[S, K]: which points are there."""
+        return np.asarray(np.all([np.isfinite(one) for one in self.numbers.values()], axis=0))
+
+    def __len__(self) -> int:
+        return int(self.present().sum())
+
+    def __iter__(self) -> Iterator[Point]:
+        times, names = self.t_ms.tolist(), (*self.numbers, *self.facts)
+        for place, (tags, present) in enumerate(zip(self.tags, self.present().tolist(), strict=True)):
+            numbers = (one[place].tolist() for one in self.numbers.values())
+            facts = (repeat(one[place], len(times)) for one in self.facts.values())
+            for t_ms, *values in compress(zip(times, *numbers, *facts, strict=True), present):
+                yield Point(self.measurement, tags, t_ms, dict(zip(names, values, strict=True)))
+
+    @overload
+    def __getitem__(self, index: int) -> Point: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Point]: ...
+
+    def __getitem__(self, index: int | slice) -> Point | Sequence[Point]:
+        return list(self)[index]
+
+
 @dataclass(frozen=True, slots=True)
 class Partial:
     """One window of one shard, summed over its sites: replaces its last word.
@@ -250,4 +295,4 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Write = Columns | Sequence[Point]
-"""What a sink writes: raw readings by the column, everything else as points."""
+"""What a sink writes: raw readings by the column, everything else as points, of which `PointColumns` are many."""

@@ -21,7 +21,7 @@ from typing import Final
 
 from cloud_stream.errors import StoreError, StoreUnavailableError
 from cloud_stream.ports import Rejected, Store
-from cloud_stream.records import Columns, Point, Write
+from cloud_stream.records import Columns, PointColumns, Write
 from cloud_stream.sinks.backlog import Backlog, points_in
 from cloud_stream.sinks.spool import Spool, Spooled
 from wattline.backoff import Backoff
@@ -241,8 +241,8 @@ class StoreWriter:
             _log.error("%s writer=%s problem=%r", event, self._name, str(error))
 
     def _try_to_write(self, writes: Sequence[Write]) -> bool:
-        columns = [write for write in writes if isinstance(write, Columns)]
-        points: list[Point] = [point for write in writes if not isinstance(write, Columns) for point in write]
+        columns = [write for write in writes if isinstance(write, Columns | PointColumns)]
+        points = [point for write in writes if not isinstance(write, Columns | PointColumns) for point in write]
         started_s = time.monotonic()
         try:
             rejected = self._opened().write(columns, points)

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from cloud_stream.measurements import MAX_TIME_MS, is_tag_value
-from cloud_stream.records import Columns, Floats, Int64s
+from cloud_stream.measurements import MAX_TIME_MS, is_sound, is_tag_value
+from cloud_stream.records import Columns, Floats, Int64s, PointColumns
 
 ALL_TIME: Final = -(2**62)
 """An `oldest_ms` before every time."""
@@ -127,3 +127,8 @@ def _complete(block: Block) -> Iterator[Block]:
                 block.t_ms[rows],
                 np.ascontiguousarray(block.values[np.ix_(pattern, rows)]),
             )
+
+
+def is_storable(columns: PointColumns, oldest_ms: int) -> bool:
+    """Whether all points of the columns can be stored as they are; if not, each has to be looked at."""
+    return is_sound(columns) and int(columns.t_ms.min(initial=MAX_TIME_MS)) >= oldest_ms

@@ -11,12 +11,20 @@ from cloud_stream import measurements, ports
 from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.measurements import FLOW_MARK, READING
 from cloud_stream.ports import Rejected, Series
-from cloud_stream.records import Columns, Point
+from cloud_stream.records import Columns, Point, PointColumns
 from cloud_stream.stores import influxql
-from cloud_stream.stores.blocks import sort_out
+from cloud_stream.stores.blocks import is_storable, sort_out
 from cloud_stream.stores.http import Answer
 from cloud_stream.stores.influxql import Document, Table
-from cloud_stream.stores.line_protocol import Body, encode_block, encode_points, lines_of, pack, split_lines
+from cloud_stream.stores.line_protocol import (
+    Body,
+    encode_block,
+    encode_columns,
+    encode_points,
+    lines_of,
+    pack,
+    split_lines,
+)
 from cloud_stream.stores.series import merge
 
 _log: Final = logging.getLogger("cloud_stream.stores")
@@ -99,7 +107,7 @@ class InfluxStore:
         """See `Store.prepare`."""
         self._backend.prepare()
 
-    def write(self, columns: Sequence[Columns], points: Sequence[Point]) -> list[Rejected]:
+    def write(self, columns: Sequence[Columns | PointColumns], points: Sequence[Point]) -> list[Rejected]:
         """See `Store.write`.
 
         Marks go in a request of their own after all others: the server writes the parts of one request that lie in
@@ -109,7 +117,7 @@ class InfluxStore:
         others = [point for point in points if point.measurement != FLOW_MARK]
         return self._write(columns, others) + (self._write((), marks) if marks else [])
 
-    def _write(self, columns: Sequence[Columns], points: Sequence[Point]) -> list[Rejected]:
+    def _write(self, columns: Sequence[Columns | PointColumns], points: Sequence[Point]) -> list[Rejected]:
         rejected: list[Rejected] = []
         for body in pack(self._bodies(columns, points, rejected)):
             if refusal := self._send(body.data):
@@ -168,23 +176,22 @@ class InfluxStore:
         """See `Store.close`."""
         self._backend.close()
 
-    def _bodies(self, columns: Iterable[Columns], points: Iterable[Point], rejected: list[Rejected]) -> Iterator[Body]:
+    def _bodies(
+        self, columns: Iterable[Columns | PointColumns], points: Iterable[Point], rejected: list[Rejected]
+    ) -> Iterator[Body]:
         """Encode what can be stored, and put what cannot into `rejected`."""
         oldest_ms = self._now_ms() - self._retention_ms
         for some in columns:
+            if isinstance(some, PointColumns):
+                whole = is_storable(some, oldest_ms)
+                yield from encode_columns(some) if whole else _encoded(some, oldest_ms, rejected)
+                continue
             found = sort_out(some, oldest_ms)
             for block in found.good:
                 yield from encode_block(block)
             for reason, block in found.refused:
                 rejected += [Rejected(row, reason) for row in lines_of(block)]
-        good = []
-        for point in points:
-            reason = measurements.problem(point) or ("outside_retention" if point.t_ms < oldest_ms else "")
-            if reason:
-                rejected.append(Rejected(repr(point).encode(errors="replace"), reason))
-            else:
-                good.append(point)
-        yield from encode_points(good)
+        yield from _encoded(points, oldest_ms, rejected)
 
     def _narrow(self, lines: list[bytes], refusal: Refusal) -> list[Rejected]:
         """Find out by halving which lines the server refused; it keeps the others, also when they come twice."""
@@ -214,6 +221,17 @@ class InfluxStore:
     def _ask(self, statements: str) -> Iterator[Table]:
         for answer in self._backend.query(statements):
             yield from read_tables(answer)
+
+
+def _encoded(points: Iterable[Point], oldest_ms: int, rejected: list[Rejected]) -> list[Body]:
+    good = []
+    for point in points:
+        reason = measurements.problem(point) or ("outside_retention" if point.t_ms < oldest_ms else "")
+        if reason:
+            rejected.append(Rejected(repr(point).encode(errors="replace"), reason))
+        else:
+            good.append(point)
+    return encode_points(good)
 
 
 def understand(problem: str) -> Refusal:

@@ -20,7 +20,7 @@ import numpy as np
 import orjson
 
 from cloud_stream.measurements import INTERVAL_FIELD, MEASUREMENTS, READING, FieldValue, is_tag_value
-from cloud_stream.records import Floats, Int64s, Point
+from cloud_stream.records import Floats, Int64s, Point, PointColumns
 from cloud_stream.stores.blocks import Block, SeriesKey
 
 MAX_BODY_POINTS: Final = 20_000
@@ -121,6 +121,42 @@ def encode_points(points: Iterable[Point]) -> list[Body]:
     lines = [encode_point(point) for point in points]
     steps = range(0, len(lines), MAX_BODY_POINTS)
     return [_body(lines[first : first + MAX_BODY_POINTS]) for first in steps]
+
+
+def encode_columns(columns: PointColumns) -> list[Body]:
+    """Write the points of columns as bodies of at most `MAX_BODY_POINTS` lines, in order.
+
+    Args:
+        columns: `measurements.is_sound` must hold of them.
+    """
+    series, place = np.nonzero(columns.present())
+    if not len(series):
+        return []
+    of_row, rows, width = series.tolist(), len(series), 2 * len(columns.numbers) + 2
+    pieces = [b""] * (rows * width)
+    name, *others = columns.numbers
+    heads = [f"\n{_point_head(columns.measurement, tuple(tags.items()))} {name}=".encode() for tags in columns.tags]
+    pieces[::width] = map(heads.__getitem__, of_row)
+    for number, other in enumerate(others, 1):
+        pieces[2 * number :: width] = [f",{other}=".encode()] * rows
+    for number, values in enumerate(columns.numbers.values()):
+        pieces[2 * number + 1 :: width] = _numbers(values[series, place])
+    pieces[width - 2 :: width] = map(_tails(columns).__getitem__, of_row)
+    pieces[width - 1 :: width] = _numbers(columns.t_ms[place])
+    step = MAX_BODY_POINTS * width
+    return [
+        Body(b"".join(pieces[first : first + step])[1:], min(step, len(pieces) - first) // width)
+        for first in range(0, len(pieces), step)
+    ]
+
+
+def _tails(columns: PointColumns) -> list[bytes]:
+    """What stands between the last number and the time, of each series."""
+    integers = MEASUREMENTS[columns.measurement].integers
+    return [
+        "".join([*(f",{_field(name, values[i], integers)}" for name, values in columns.facts.items()), " "]).encode()
+        for i in range(len(columns.tags))
+    ]
 
 
 def _body(lines: Sequence[bytes]) -> Body:

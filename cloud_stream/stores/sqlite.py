@@ -22,9 +22,9 @@ from cloud_stream import measurements
 from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.measurements import INTERVAL_FIELD, MEASUREMENTS, READING, FieldValue
 from cloud_stream.ports import Rejected, Series, Table
-from cloud_stream.records import Columns, Point
+from cloud_stream.records import Columns, Point, PointColumns
 from cloud_stream.stores import sqlite_sql as sql
-from cloud_stream.stores.blocks import Block, sort_out
+from cloud_stream.stores.blocks import Block, is_storable, sort_out
 from cloud_stream.stores.line_protocol import lines_of
 from cloud_stream.stores.series import Rows, merge
 from wattline.quantities import Kind, quantity
@@ -65,7 +65,7 @@ class SqliteStore:
         with self._translated():
             self._prune(self._connection())
 
-    def write(self, columns: Sequence[Columns], points: Sequence[Point]) -> list[Rejected]:
+    def write(self, columns: Sequence[Columns | PointColumns], points: Sequence[Point]) -> list[Rejected]:
         """See `Store.write`."""
         rejected: list[Rejected] = []
         oldest_ms = self._now_ms() - self._retention_ms
@@ -73,7 +73,10 @@ class SqliteStore:
             db = self._connection()
             with self._transaction(db):
                 for some in columns:
-                    rejected += self._write_columns(db, some, oldest_ms)
+                    if isinstance(some, PointColumns):
+                        rejected += self._write_point_columns(db, some, oldest_ms)
+                    else:
+                        rejected += self._write_columns(db, some, oldest_ms)
                 rejected += self._write_points(db, points, oldest_ms)
             if self._now_ms() - self._pruned_ms >= PRUNE_INTERVAL_MS:
                 self._prune(db)
@@ -241,6 +244,28 @@ class SqliteStore:
         series = {(site, meter, name) for site, _, meter in present for name in block.quantities}
         db.executemany(sql.ADD_SERIES, series - self._known_series)
         self._known_series |= series
+
+    def _write_point_columns(self, db: sqlite3.Connection, columns: PointColumns, oldest_ms: int) -> list[Rejected]:
+        fields = (*columns.numbers, *columns.facts)
+        if not (is_storable(columns, oldest_ms) and self._has_fields(db, columns.measurement, fields)):
+            return self._write_points(db, columns, oldest_ms)
+        measurement = MEASUREMENTS[columns.measurement]
+        series, place = np.nonzero(columns.present())
+        by_series = [[tags.get(name, "") for tags in columns.tags] for name in measurement.tags]
+        facts = [
+            [_value(value, integer=name in measurement.integers) for value in values]
+            for name, values in columns.facts.items()
+        ]
+        of_row = series.tolist()
+        rows = zip(
+            *(map(values.__getitem__, of_row) for values in by_series),
+            columns.t_ms[place].tolist(),
+            *(values[series, place].tolist() for values in columns.numbers.values()),
+            *(map(values.__getitem__, of_row) for values in facts),
+            strict=True,
+        )
+        db.executemany(sql.upsert(columns.measurement, fields), rows)
+        return []
 
     def _write_points(self, db: sqlite3.Connection, points: Iterable[Point], oldest_ms: int) -> list[Rejected]:
         rejected = []

@@ -10,7 +10,7 @@ import pytest
 
 from cloud_stream.records import Columns, Point, Write
 from cloud_stream.sinks.spool import Spool, decode, encode
-from tests.cloud_stream.stores.columns import NAN, NOW_MS, frames, readings
+from tests.cloud_stream.stores.columns import NAN, NOW_MS, forecasts, frames, readings
 from wattline.errors import LogFullError
 
 POINT = Point("usage", {"level": "meter", "meter": "é,=\n"}, NOW_MS, {"energy_kwh": 0.1, "n": 3, "ok": True, "s": "x"})
@@ -51,6 +51,11 @@ def test_points_come_back() -> None:
     fields: dict[str, Any] = {"energy_kwh": np.float64(0.1), "n": np.int64(3)}
     numpys = Point("usage", {}, NOW_MS, fields)
     assert decode(encode([POINT, numpys])) == [POINT, Point("usage", {}, NOW_MS, {"energy_kwh": 0.1, "n": 3})]
+
+
+def test_points_by_the_column_come_back_as_points() -> None:
+    columns = forecasts([[1.0, NAN], [3.0, 4.0]], [NOW_MS, NOW_MS + 1])
+    assert decode(encode(columns)) == list(columns)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cloud_stream.records import Columns
+from cloud_stream.records import Columns, PointColumns
 
 NOW_MS = time.time_ns() // 1_000_000 // 60_000 * 60_000
 """A minute's start not long ago, so that rows lie within the retention of servers."""
@@ -43,4 +43,24 @@ def frames(
         np.array(lengths, dtype=np.int64),
         np.array(t_ms, dtype=np.int64),
         np.array(list(values.values()), dtype=np.float64).reshape(len(values), len(t_ms)),
+    )
+
+
+def forecasts(
+    energy_kwh: Sequence[Sequence[float]],
+    t_ms: Sequence[int],
+    *,
+    meters: Sequence[str] = ("m1", "m2"),
+    **facts: int | str,
+) -> PointColumns:
+    """Forecasts of some meters at the same times: (meter, time) to energy; the band is one to each side."""
+    middle = np.array(energy_kwh, np.float64).reshape(len(meters), len(t_ms))
+    said: dict[str, int | str] = {"issued_at": 7, "model": "a b"}
+    tags = [{"level": "meter", "site": "house-1", "meter": meter, "lead": "latest"} for meter in meters]
+    return PointColumns(
+        "forecast",
+        tags,
+        np.array(t_ms, np.int64),
+        {"energy_kwh": middle, "lower": middle - 1, "upper": middle + 1},
+        {name: [value] * len(tags) for name, value in (said | facts).items()},
     )

@@ -15,12 +15,13 @@ from cloud_stream.stores.line_protocol import (
     MAX_BODY_VALUES,
     Body,
     encode_block,
+    encode_columns,
     encode_point,
     encode_points,
     pack,
     split_lines,
 )
-from tests.cloud_stream.stores.columns import NAN, frames, readings
+from tests.cloud_stream.stores.columns import NAN, forecasts, frames, readings
 
 
 def lines(columns: Columns) -> list[str]:
@@ -128,3 +129,19 @@ def test_a_body_falls_apart_into_the_lines_it_was_made_of(parts: list[tuple[str,
     points = [Point("usage", {"meter": tag}, 1, {"note": text, "x": 1.0}) for tag, text in parts]
     (body,) = encode_points(points)
     assert split_lines(body.data) == [encode_point(point) for point in points]
+
+
+QUARTERS = st.integers(-(10**6), 10**6).map(lambda number: number / 4) | st.just(NAN)
+"""Numbers that have but one way to be written."""
+
+
+@given(TAG, TEXT, st.integers(-(2**63), 2**63 - 1), st.lists(QUARTERS, min_size=2, max_size=6))
+def test_points_by_the_column_are_written_as_the_points_that_they_are(
+    meter: str, text: str, number: int, values: list[float]
+) -> None:
+    columns = forecasts(
+        [values, values[::-1]], list(range(len(values))), meters=("m", meter), note=text, issued_at=number
+    )
+    lines = b"\n".join(encode_point(point) for point in columns)
+    assert b"\n".join(body.data for body in encode_columns(columns)) == lines
+    assert sum(body.points for body in encode_columns(columns)) == len(columns)

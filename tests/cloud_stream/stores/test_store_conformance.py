@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from cloud_stream.measurements import MAX_TAG_LENGTH, MAX_TEXT_LENGTH, MAX_TIME_MS
 from cloud_stream.ports import Series, Store
-from cloud_stream.records import Point
+from cloud_stream.records import Point, PointColumns
 from cloud_stream.stores import ReadableStore
-from tests.cloud_stream.stores.columns import NAN, NOW_MS, frames, readings
+from tests.cloud_stream.stores.columns import NAN, NOW_MS, forecasts, frames, readings
 
 MINUTE_MS = 60_000
 T = [NOW_MS + i * MINUTE_MS for i in range(-10, 0)]
@@ -174,6 +174,58 @@ def test_points_come_back_as_they_went(store: Store, meter: str, number: float, 
     )
     assert store.write([], [point]) == []
     assert list(store.points("usage", {"meter": meter, "level": "meter"}, T[0], T[1])) == [point]
+
+
+def test_points_by_the_column_are_stored_as_the_points_that_they_are(store: Store) -> None:
+    columns = forecasts([[1.0, NAN, 3.0], [4.0, 5.5, 1e-9]], T[:3])
+    assert store.write([columns], []) == []
+    found = store.points("forecast", {"level": "meter"}, T[0], T[9])
+    assert sorted(found, key=_place) == sorted(columns, key=_place)
+    assert len(found) == len(columns) == 5
+
+
+def _place(point: Point) -> tuple[str, int]:
+    return point.tags["meter"], point.t_ms
+
+
+def test_points_by_the_column_replace_each_other_and_come_before_the_points_of_the_same_write(store: Store) -> None:
+    store.write([forecasts([[1.0], [2.0]], T[:1], model="old")], [])
+    newer = forecasts([[5.0], [6.0]], T[:1], model="new")
+    last = Point("forecast", newer[0].tags, T[0], {"energy_kwh": 9.0})
+    store.write([newer], [last])
+    first, second = sorted(store.points("forecast", {"level": "meter"}, T[0], T[1]), key=_place)
+    assert (first.fields, second.fields) == ({**newer[0].fields, "energy_kwh": 9.0}, newer[1].fields)
+
+
+@pytest.mark.parametrize(
+    ("columns", "refused"),
+    [
+        (forecasts([[1.0], [2.0]], T[:1], meters=("m\\1", "m2")), 1),
+        (forecasts([[1.0, 2.0], [3.0, 4.0]], [T[0], T[0] - 500 * DAY_MS]), 2),
+        (forecasts([[1.0], [2.0]], T[:1], model="a\0b"), 2),
+        (forecasts([[1.0], [2.0]], T[:1], Model="b"), 2),
+    ],
+    ids=["a tag", "a time", "a text", "a name"],
+)
+def test_of_points_by_the_column_only_those_that_no_store_can_keep_are_refused(
+    store: Store, columns: PointColumns, refused: int
+) -> None:
+    assert len(store.write([columns], [])) == refused
+    assert len(store.points("forecast", {"level": "meter"}, T[0] - 1000 * DAY_MS, T[9])) == len(columns) - refused
+
+
+def test_no_points_by_the_column_are_no_trouble(store: Store) -> None:
+    nothing = forecasts([[NAN], [NAN]], T[:1])
+    nobody = forecasts([], T[:1], meters=())
+    never = forecasts([[], []], [])
+    assert store.write([nothing, nobody, never], []) == []
+
+
+def test_many_points_by_the_column(store: Store) -> None:
+    count = 25_001
+    columns = forecasts([[0.25] * count, [1.0] * count], [T[0] - i * 1000 for i in range(count)])
+    assert store.write([columns], []) == []
+    assert len(store.points("forecast", {"meter": "m2"}, 0, T[9])) == count
 
 
 def test_whole_numbers_are_floats_whichever_came_first(store: Store) -> None:

@@ -9,7 +9,7 @@ from cloud_stream.decode import Decoder
 from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.journal import encode_row
 from cloud_stream.ports import Rejected, Series
-from cloud_stream.records import Columns, DeadLetter, Envelope, JournalRow, Partial, Point, ShardBatch
+from cloud_stream.records import Columns, DeadLetter, Envelope, JournalRow, Partial, Point, PointColumns, ShardBatch
 from cloud_stream.sharding import FLEET
 from cloud_stream.stores.sqlite import SqliteStore
 from cloud_stream.windows.fleet import FleetWindows
@@ -40,7 +40,7 @@ class UnreliableStore:
     def prepare(self) -> None:
         self._store.prepare()
 
-    def write(self, columns: Sequence[Columns], points: Sequence[Point]) -> list[Rejected]:
+    def write(self, columns: Sequence[Columns | PointColumns], points: Sequence[Point]) -> list[Rejected]:
         return self._store.write(columns, points)
 
     def readings(self, site: str, meter: str, start_ms: int, end_ms: int) -> Mapping[str, Series]:
