@@ -1,14 +1,13 @@
 """Forecasts as points of the store."""
 
-from collections.abc import Iterator, Sequence
-from itertools import compress
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
-from cloud_stream.forecast.history import Key
-from cloud_stream.measurements import FORECAST, FieldValue
-from cloud_stream.records import Point
+from cloud_stream.forecast.history import DAY_MS, Key
+from cloud_stream.measurements import FORECAST
+from cloud_stream.records import Floats, PointColumns
 from wattline.forecasting.port import Forecast
 
 LATEST: Final = "latest"
@@ -22,7 +21,7 @@ _DECIMALS: Final = 6
 
 def forecast_points(
     keys: Sequence[Key], forecast: Forecast, models: Sequence[str], issued_ms: int, interval_ms: int
-) -> Iterator[Point]:
+) -> list[PointColumns]:
     """The points of N series: each target as `latest`, and the one that begins a day after `issued_ms` as `day_ahead`.
 
     Args:
@@ -32,24 +31,27 @@ def forecast_points(
         issued_ms: When, ms UTC: the start of the first target.
         interval_ms: Length of the targets.
 
-    Yields:
+    Returns:
         `forecast` points; none of a target of which nothing can be said; `mean_kwh` where it is not the middle.
     """
-    tables_kwh = [forecast.energy_kwh, forecast.lower, forecast.upper, forecast.mean_kwh]
-    told = {name: table for name, table in zip(_FIELDS, tables_kwh, strict=True) if table is not None}
-    values = np.stack(list(told.values()), axis=2).astype(np.float64)
-    tables: list[list[list[float]]] = np.round(values, _DECIMALS).tolist()
-    known: list[list[bool]] = np.asarray(np.isfinite(values).all(axis=2)).tolist()
-    times = range(issued_ms, issued_ms + values.shape[1] * interval_ms, interval_ms)
-    day = 86_400_000 // interval_ms
-    for (level, site, meter), model, table, said in zip(keys, models, tables, known, strict=True):
-        tags = {"level": level, "site": site, "meter": meter, "lead": LATEST}
-        common: dict[str, FieldValue] = {"issued_at": issued_ms, "model": model}
-        for t_ms, band in compress(zip(times, table, strict=True), said):
-            yield Point(FORECAST, tags, t_ms, dict(zip(told, band, strict=True)) | common)
-        if said[day]:
-            fields = dict(zip(told, table[day], strict=True)) | common
-            yield Point(FORECAST, tags | {"lead": DAY_AHEAD}, times[day], fields)
+    tables_kwh = (forecast.energy_kwh, forecast.lower, forecast.upper, forecast.mean_kwh)
+    numbers: dict[str, Floats] = {
+        name: np.asarray(np.round(table.astype(np.float64), _DECIMALS), np.float64)
+        for name, table in zip(_FIELDS, tables_kwh, strict=True)
+        if table is not None
+    }
+    t_ms = issued_ms + np.arange(forecast.energy_kwh.shape[1]) * interval_ms
+    facts: Mapping[str, Sequence[int | str]] = {"issued_at": [issued_ms] * len(keys), "model": models}
+    day = DAY_MS // interval_ms
+    a_day_ahead = {name: table[:, day : day + 1] for name, table in numbers.items()}
+    return [
+        PointColumns(FORECAST, _tags(keys, LATEST), t_ms, numbers, facts),
+        PointColumns(FORECAST, _tags(keys, DAY_AHEAD), t_ms[day : day + 1], a_day_ahead, facts),
+    ]
+
+
+def _tags(keys: Sequence[Key], lead: str) -> list[dict[str, str]]:
+    return [{"level": level, "site": site, "meter": meter, "lead": lead} for level, site, meter in keys]
 
 
 def model_names(name: str, by_model: Sequence[bool], weather: Sequence[bool]) -> list[str]:

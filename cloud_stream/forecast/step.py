@@ -19,12 +19,14 @@ from cloud_stream.forecast.quality import series_quality, shard_quality
 from cloud_stream.forecast.scenes import Stage, Staged
 from cloud_stream.forecast.turn import Turn
 from cloud_stream.forecast.weather import Weather
-from cloud_stream.records import ClosedUsage, Int64s, Point
+from cloud_stream.records import ClosedUsage, Int64s, Point, PointColumns
 from cloud_stream.sites import Sites
 from wattline.forecasting.errors import ForecasterError
 from wattline.forecasting.naive import SeasonalNaive
 from wattline.forecasting.port import Forecast, Forecaster
 
+Points = Sequence[Point]
+"""By the column where they are many, see `PointColumns`."""
 _log: Final = logging.getLogger("cloud_stream.forecast")
 
 
@@ -89,7 +91,7 @@ class ForecastStep:
         """While it is not settled: how long the step had better not be woken, because others have their turn first."""
         return self._turn.wait_s(self)
 
-    def on_batch(self, batch: Sequence[ClosedUsage], now_ms: int) -> list[tuple[Point, ...]]:
+    def on_batch(self, batch: Sequence[ClosedUsage], now_ms: int) -> list[Points]:
         """Learn; forecasts come with the timer."""
         before = self._history.newest
         for closed in batch:
@@ -100,19 +102,19 @@ class ForecastStep:
             self.counts["skipped_issues"] += not self._issuing
         return []
 
-    def on_timer(self, now_ms: int) -> list[tuple[Point, ...]]:
-        """Forecast some more series."""
+    def on_timer(self, now_ms: int) -> list[Points]:
+        """Forecast some more series, and score them."""
         if self._issuing and not self._is_young(now_ms):
             self.counts["skipped_issues"] += 1
             self._issuing = False
         waiting = np.flatnonzero(self._history.series[ISSUED] < self._history.newest) if self._issuing else _NOBODY
         rows = waiting[: self._turn.take(self, len(waiting), now_ms)]
-        points = self._issue(rows, now_ms) if len(rows) else []
+        said = self._issue(rows, now_ms) if len(rows) else []
         if self._issuing and len(rows) == len(waiting):
             self._issuing = False
             self.counts["issues"] += 1
-            points += shard_quality(self._history)
-        return [tuple(points)] if points else []
+            said.append(tuple(shard_quality(self._history)))
+        return [points for points in said if len(points)]
 
     def snapshot(self, now_ms: int) -> Any:  # noqa: ANN401 (see `Step`)
         """See `Step`."""
@@ -127,17 +129,17 @@ class ForecastStep:
     def _is_young(self, now_ms: int) -> bool:
         return now_ms - (self._history.newest + 1) * self._settings.interval_ms <= self._settings.max_age_ms
 
-    def _issue(self, rows: Int64s, now_ms: int) -> list[Point]:
+    def _issue(self, rows: Int64s, now_ms: int) -> list[Points]:
         """Forecast some series and score their forecasts of a day before."""
-        points: list[Point] = []
+        said: list[Points] = []
         for staged in self._stage.scenes(self._history, rows, now_ms):
-            points += self._forecast(staged)
-        points += series_quality(self._history, rows)
+            said += self._forecast(staged)
+        said.append(tuple(series_quality(self._history, rows)))
         self._history.series[ISSUED][rows] = self._history.newest
         self.counts["issued_series"] += len(rows)
-        return points
+        return said
 
-    def _forecast(self, staged: Staged) -> list[Point]:
+    def _forecast(self, staged: Staged) -> list[PointColumns]:
         forecaster, forecast = self._ask(staged)
         history, scene = self._history, staged.scene
         day = history.per_day
@@ -145,7 +147,7 @@ class ForecastStep:
             history.series.put(ring, staged.rows, history.newest + 1 + day, table[:, day])
         keys = [history.series.keys[row] for row in staged.rows.tolist()]
         models = model_names(forecaster.name, forecast.by_model.tolist(), staged.weather.tolist())
-        return list(forecast_points(keys, forecast, models, scene.issued_ms, scene.interval_ms))
+        return forecast_points(keys, forecast, models, scene.issued_ms, scene.interval_ms)
 
     def _ask(self, staged: Staged) -> tuple[Forecaster, Forecast]:
         forecaster = self._forecasters[staged.model]

@@ -2,8 +2,10 @@
 
 import pickle
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -13,8 +15,10 @@ from cloud_stream.forecast.models import forecasters_for
 from cloud_stream.forecast.step import ForecastSettings, ForecastStep
 from cloud_stream.forecast.turn import Turn
 from cloud_stream.forecast.weather import NoWeather
-from cloud_stream.records import ClosedUsage
+from cloud_stream.records import ClosedUsage, Point, PointColumns
 from cloud_stream.sites import Sites
+from cloud_stream.stores.line_protocol import encode_columns
+from cloud_stream.stores.sqlite import SqliteStore
 from wattline.forecasting.naive import SeasonalNaive
 from wattline.forecasting.port import Forecaster
 
@@ -50,6 +54,18 @@ def shard(forecaster: Forecaster, series: int) -> ForecastStep:
     return step
 
 
+def store_kinds(points: list[Sequence[Point]]) -> None:
+    """How long stores need to take a shard's forecasts."""
+    columns = [some for some in points if isinstance(some, PointColumns)]
+    number = sum(map(len, columns))
+    timed("  as lines", lambda: [encode_columns(some) for some in columns], number)
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqliteStore(Path(folder) / "store.db", 10**15)
+        timed("  into SQLite", lambda: store.write(columns, []), number)
+        timed("  into SQLite again", lambda: store.write(columns, []), number)
+        store.close()
+
+
 def main(series: int) -> None:
     """Print the figures."""
     now_ms = (FIRST + PAST + 1) * HALF_HOUR_MS + 10_000
@@ -58,8 +74,9 @@ def main(series: int) -> None:
         step = shard(forecaster, series)
         newest = closed(FIRST + PAST, series)
         timed("  learning", lambda step=step, newest=newest: step.on_batch([newest], now_ms), series)  # type: ignore[misc]
-        (points,) = timed(f"{name} ({forecaster.name})", lambda step=step: step.on_timer(now_ms), series)  # type: ignore[misc]
-        print(f"  {len(points)} points, settled={step.settled}")  # noqa: T201
+        points = timed(f"{name} ({forecaster.name})", lambda step=step: step.on_timer(now_ms), series)  # type: ignore[misc]
+        print(f"  {sum(map(len, points))} points, settled={step.settled}")  # noqa: T201
+        store_kinds(points)
         state = timed("  snapshot", lambda step=step: step.snapshot(now_ms), series)  # type: ignore[misc]
         data = timed("  pickling it", lambda state=state: pickle.dumps(state), series)  # type: ignore[misc]
         print(f"  {len(data)} bytes, {len(data) / series:.0f} a series")  # noqa: T201

@@ -1,5 +1,7 @@
 """Forecasts of a day ahead against what came true."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -61,7 +63,7 @@ def run(
     return step, scores
 
 
-def scores_of(outputs: list[tuple[Point, ...]]) -> dict[tuple[str, str, int], Point]:
+def scores_of(outputs: list[Sequence[Point]]) -> dict[tuple[str, str, int], Point]:
     points = [point for output in outputs for point in output if point.measurement == "forecast_quality"]
     return {(point.tags["level"], point.tags["meter"], point.t_ms): point for point in points}
 
