@@ -1,6 +1,7 @@
 """The archive in a bucket that speaks Amazon's S3: Amazon's own, MinIO, Garage, Ceph and others."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,11 +21,20 @@ from wattline.errors import ConfigError
 
 FOLDER: Final = "date="
 CONNECT_TIMEOUT: Final = "10s"
-TIMEOUT: Final = "120s"
+TIMEOUT: Final = "60s"
 RETRY_TIMEOUT: Final = timedelta(seconds=20)
 MAX_RETRIES: Final = 2
 """The writer itself tries again, with longer waits."""
 _LIST_CHUNK: Final = 1000
+_MOST_WORDS: Final = 200
+_IN_ANSWER: Final = (
+    re.compile(r"<Code>([^<]*)"),
+    re.compile(r"<Message>([^<]*)"),
+    re.compile(r"status code: ([0-9]{3})"),
+)
+_ASKED: Final = re.compile(r"Error performing [A-Z]+ ([a-z]+://[^/?# ]+)")
+_CAUSE: Final = re.compile(r'(?:message|error): "([^"]+)"')
+_KIND: Final = re.compile(r"HttpError \{ kind: ([A-Za-z]+)")
 _ENVIRONMENT: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
@@ -184,4 +194,17 @@ def _from_file(file: Path) -> tuple[str, str, str]:
 
 
 def _brief(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    """What the server said, or why it could not be asked: the client's words without those about itself."""
+    words = " ".join(str(error).split())
+    code, message, status = (_found(pattern, words) for pattern in _IN_ANSWER)
+    if code:
+        return f"{status} {code}: {message}".strip(": ")[:_MOST_WORDS]
+    asked, cause = _found(_ASKED, words), _found(_CAUSE, words) or _found(_KIND, words)
+    if asked and cause:
+        return f"{asked}: {cause}"[:_MOST_WORDS]
+    return words.partition(" Debug source:")[0][:_MOST_WORDS]
+
+
+def _found(pattern: re.Pattern[str], words: str) -> str:
+    found = pattern.search(words)
+    return found[1] if found else ""
