@@ -22,6 +22,8 @@ from wattline.local_servers import LOOPBACK, InfluxServer, MosquittoServer, free
 
 DATABASE: Final = "wattline"
 ALONE: Final = "alone"
+NOTICES: Final = Path("var/notify/notices.db")
+"""The queue of what people shall be told, in the folder of a `System`; nobody takes anything out."""
 DEADLINE_S: Final = 300.0
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
@@ -130,12 +132,14 @@ def running_system(rules: str = "") -> Iterator[System]:
     """Run a cloud in a folder that goes with it.
 
     Args:
-        rules: The content of its `alerts.toml`; "" for none.
+        rules: The content of its `alerts.toml`; "" for none. With rules, notices are queued in `NOTICES`.
     """
     with tempfile.TemporaryDirectory(prefix="wattline-bench-") as name, ExitStack() as stack:
         file = Path(name) / "alerts.toml"
         file.write_text(rules, "utf-8")
-        yield System(Path(name), stack, f'[alerts]\nrules = "{file}"\n' if rules else "")
+        notices = (Path(name) / NOTICES).parent
+        more = f'[alerts]\nrules = "{file}"\n[notify]\ndir = "{notices}"\n'
+        yield System(Path(name), stack, more if rules else "")
 
 
 @contextmanager

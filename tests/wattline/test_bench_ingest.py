@@ -23,7 +23,8 @@ def test_everything_sent_is_seen_in_the_store(mosquitto: MosquittoServer, influx
     assert min(figures["readings_per_s"], figures["influxd_alone_per_s"], figures["messages_per_s"]) > 0
     for cost in (figures["cpu_us_per_reading"], figures["cpu_us_per_message"]):
         assert set(cost) == {"ingest", "flow", "mosquitto", "influxd"}
-    for latency in (figures["latency_ms"], figures["alert_latency_ms"]):
+    for name in ("latency_ms", "alert_latency_ms", "notice_latency_ms"):
+        latency = figures[name]
         assert 0 < latency["p50"] <= latency["p99"] <= latency["max"]
         assert latency["probes"] == 20
-        assert latency["readings_per_s"] > 0
+        assert name == "notice_latency_ms" or latency["readings_per_s"] > 0
