@@ -32,7 +32,7 @@ from cloud_stream.windows.shard import Output, ShardWindows
 
 ShardItem = tuple[str, ShardBatch]
 FleetItem = tuple[Point, ...]
-Facts = tuple[Point, ...]
+Facts = Sequence[Point]
 """What alerts and intents are about: usage, forecasts, events, and the states of gateways, loads and commands."""
 Decision = Point | Notice | Order
 Decisions = tuple[Decision, ...]
