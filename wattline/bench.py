@@ -52,6 +52,23 @@ def ingest(
     _show(result, as_json=as_json)
 
 
+@app.command()
+def forecast(
+    as_json: Json = False,  # noqa: FBT002 (typer's way to write a flag)
+    meters: Annotated[int, typer.Option(min=32, help="How many are forecast.")] = 100_000,
+    model: Annotated[Path | None, typer.Option(help="An ONNX forecaster; the cloud's own by default.")] = None,
+    naive: Annotated[bool, typer.Option("--naive", help="The same time a week before, instead of a model.")] = False,  # noqa: FBT002 (as above)
+) -> None:
+    """The next 48 hours of half-hours of a whole fleet, on one core: seconds, meters/s, memory.
+
+    Example: wattline bench forecast --meters 10000 --json
+    """
+    from wattline.bench_forecast import run_forecast_bench
+
+    result = run_forecast_bench(meters, model=model, naive=naive, progress=lambda text: typer.echo(text, err=True))
+    _show(result, as_json=as_json)
+
+
 class Rival(StrEnum):
     """What a run over a survey can be measured against."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wattline import bench_batch, bench_edge, bench_ingest, cli
+from wattline import bench_batch, bench_edge, bench_forecast, bench_ingest, cli
 
 
 def _bench(*arguments: str) -> int:
@@ -35,7 +35,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         calls["batch"] = (rows, options)
         return {"counts_as_made": rows != 200_001}
 
+    def forecast(meters: int, **options: Any) -> dict[str, Any]:  # noqa: ANN401 (whatever is passed on)
+        options.pop("progress")("a step")
+        calls["forecast"] = (meters, options)
+        return {"seconds": 1.0}
+
     monkeypatch.setattr(bench_batch, "run_batch_bench", batch)
+    monkeypatch.setattr(bench_forecast, "run_forecast_bench", forecast)
     monkeypatch.setattr(bench_edge, "run_edge_bench", edge)
     monkeypatch.setattr(bench_ingest, "run_ingest_bench", ingest)
     return calls
@@ -45,7 +51,9 @@ def test_options_are_passed_on(asked: dict[str, Any]) -> None:
     assert _bench("edge", "--duration", "7", "--interval", "1s") == 0
     assert _bench("ingest", "--readings", "200000", "--single", "4000", "--latency", "6") == 0
     assert _bench("batch", "--rows", "200000", "--data", "there", "--vs", "pyspark") == 0
+    assert _bench("forecast", "--meters", "320", "--model", "mine.onnx", "--naive") == 0
     assert asked == {
+        "forecast": (320, {"model": Path("mine.onnx"), "naive": True}),
         "batch": (200_000, {"data": Path("there"), "versus": "pyspark"}),
         "edge": (7.0, "1s"),
         "ingest": {"readings": 200_000, "single_messages": 4000, "latency_s": 6.0},
