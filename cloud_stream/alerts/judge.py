@@ -201,18 +201,21 @@ class AlertJudge:
         if found is None:
             return None
         subject = (watch.index, *found)
-        track = self._tracks.pop(subject, None)
-        if track is None:
-            variant = watch.variant_for(*found)
-            if variant.condition is None:
-                return None
-            track = _Track(watch, variant, *found)
-            track.watcher, track.episode = variant.condition.watcher(*found), Episode()
-        elif watch.has_overrides and not _concerns(track, point, site, member):
-            self._tracks[subject] = track
+        track = self._tracks.get(subject) or self._begin(watch, *found)
+        if track is None or (watch.has_overrides and not _concerns(track, point, site, member)):
             return None
+        self._tracks.pop(subject, None)
         # Last in the dictionary is who was heard of last.
         self._tracks[subject] = track
+        return track
+
+    def _begin(self, watch: Watch, site: str, meter: str) -> _Track | None:
+        """Watch someone new; None when an override leaves them out."""
+        variant = watch.variant_for(site, meter)
+        if variant.condition is None:
+            return None
+        track = _Track(watch, variant, site, meter)
+        track.watcher, track.episode = variant.condition.watcher(site, meter), Episode()
         return track
 
     def _take_back(self, watch: Watch, kept: TrackState) -> bool:
@@ -233,9 +236,9 @@ class AlertJudge:
                 samples = [self._in_season(track, rule, sample) for sample in samples]
             for turn in track.episode.feed(samples, timing, now_ms):
                 self._say(track, turn, now_ms, found)
-        self._remember(track, now_ms + 1)
+        self._remember(track)
 
-    def _remember(self, track: _Track, not_before_ms: int = 0) -> None:
+    def _remember(self, track: _Track) -> None:
         """Note how much is kept of a subject, and when to look at it again."""
         weight = track.watcher.weight
         if weight != track.weight:
@@ -244,7 +247,7 @@ class AlertJudge:
         wake_ms = track.watcher.wake_ms
         if wake_ms < track.wake_ms:
             track.wake_ms = wake_ms
-            self._wakes.add(track, max(wake_ms, not_before_ms))
+            self._wakes.add(track, wake_ms)
 
     def _in_season(self, track: _Track, rule: Rule, sample: Sample) -> Sample:
         zone = self._around.zone_of(track.site)
@@ -267,7 +270,8 @@ class AlertJudge:
 
     def _settle(self, now_ms: int, found: "_Found") -> list[Decision]:
         self._now_ms = now_ms
-        for track in self._wakes.due(now_ms):
+        # A list: who has more to do at once is looked at again the next time, so that nothing goes round for ever.
+        for track in list(self._wakes.due(now_ms)):
             if self._tracks.get(track.subject) is track:
                 track.wake_ms = NEVER
                 self._feed(track, track.watcher.due(now_ms), now_ms, found)

@@ -104,6 +104,7 @@ class Silence:
 
     def hear(self, start_ms: int, now_ms: int) -> None:
         """Something has come from someone."""
+        self._started_ms = min(self._started_ms, now_ms)
         self._heard_ms = now_ms
         end_ms = start_ms + self.rule.window
         if end_ms > self._newest_ms and start_ms <= now_ms + _FUTURE_MS:
@@ -167,7 +168,8 @@ class _Heard:
             self._wake_ms, self._silent = NEVER, False
             return [self._sample(forget_ms, now_ms, Verdict.CLEAR, end_ms=0)]
         if clock_ms < self._silent_from_ms:
-            self._wake_ms = max(self._silent_from_ms, now_ms + LOOK_AGAIN_MS)
+            behind = now_ms >= self._silent_from_ms
+            self._wake_ms = now_ms + LOOK_AGAIN_MS if behind else self._silent_from_ms
             return ()
         self._silent = True
         self._wake_ms = now_ms + QUIET_MS if rule.active is not None else max(forget_ms, now_ms + LOOK_AGAIN_MS)
