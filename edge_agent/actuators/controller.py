@@ -40,7 +40,7 @@ class LoadController:
     Attributes:
         rules: What the owner has fixed.
         state: What is known; kept on disk by whoever drives this, before orders and answers leave.
-        counts: Answers by state, `orders`, `strays` (orders carried out late), `by_hand`, `relay_failures`.
+        counts: Answers by state, `orders`, `strays` (orders carried out late), `by_hand`, `orders_failed`.
     """
 
     def __init__(self, rules: LoadRules, state: LoadState | None, now_ms: int) -> None:
@@ -134,7 +134,7 @@ class LoadController:
     def failed(self, on: bool, problem: str, now_ms: int) -> None:  # noqa: FBT001 (as above)
         """The relay has not carried out an order, and is tried again until another one comes."""
         self._answering = False
-        self.counts["relay_failures"] += 1
+        self.counts["orders_failed"] += 1
         self._failed = (on, now_ms + STRAY_MS)
         hold = self.state.hold
         if hold is not None and not hold.done and on == (hold.action == "on"):
@@ -151,7 +151,9 @@ class LoadController:
             connected: Whether the broker is there.
         """
         state, rules = self.state, self.rules
-        state.changed_ms = min(state.changed_ms, now_ms)  # the clock was wrong while we were away
+        # The clock may have been wrong while we were away.
+        state.changed_ms = min(state.changed_ms, now_ms)
+        state.decided_ms = min(state.decided_ms, now_ms + CLOCK_AHEAD_MS)
         self._no_clock_since_ms = 0 if synchronised else self._no_clock_since_ms or now_ms
         self._away_since_ms = 0 if connected else self._away_since_ms or now_ms
         if state.hold is not None and now_ms >= state.hold.until_ms:
@@ -216,6 +218,7 @@ class LoadController:
             "the owner keeps control of it": not self.rules.allowed,
             f"switched {_WORDS[manual.on if manual else None]} by hand, which wins": manual is not None,
             f"{_span(late_ms)} late": late_ms >= 0,
+            "overtaken: one that was decided later has come before": command.t < self.state.decided_ms,
             "decided in the future: one of the clocks is wrong": command.t > now_ms + CLOCK_AHEAD_MS,
             f"reaches further than {_span(self.rules.max_hold_ms)} ahead": -late_ms > self.rules.max_hold_ms,
         }
@@ -235,7 +238,10 @@ class LoadController:
             return
         short = starts_ms + left_ms < command.expires_at
         until_ms = min(command.expires_at, starts_ms + left_ms)
+        self.state.decided_ms = command.t
         self._end_hold("released", f"replaced by {command.id}", now_ms)
+        self._end_release("released", f"replaced by {command.id}", now_ms)
+        self.state.returning = False
         self.state.hold = Hold(command.id, action, until_ms, day if short else "")
         waits = f"in {_span(waits_ms)}, after its least time" if waits_ms else ""
         self._answer(
@@ -243,7 +249,9 @@ class LoadController:
         )
 
     def _release(self, command: Command, now_ms: int) -> None:
+        self.state.decided_ms = command.t
         self._end_hold("released", f"by {command.id}", now_ms)
+        self._end_release("released", f"replaced by {command.id}", now_ms)
         self.state.returning, self.state.releasing = True, command.id
         self._answer(command.id, RELEASE, "accepted", "", now_ms)
 
@@ -267,9 +275,8 @@ class LoadController:
             self._answer(hold.id, hold.action, "done", hold.why_until, now_ms)
         if hold is None and self._is(self.rules.released_on):
             state.returning = False
-        if state.releasing and not state.returning:
-            released, state.releasing = state.releasing, ""
-            self._answer(released, RELEASE, "done", "", now_ms)
+        if not state.returning:
+            self._end_release("done", "", now_ms)
         if hold is not None and hold.action == "off" and state.on is False:
             state.off_since_ms = state.off_since_ms or now_ms
         else:
@@ -283,6 +290,11 @@ class LoadController:
         self.state.returning = self.state.manual is None
         self.state.end_off_span(now_ms)
         self._answer(hold.id, hold.action, how, reason, now_ms)
+
+    def _end_release(self, how: str, reason: str, now_ms: int) -> None:
+        released, self.state.releasing = self.state.releasing, ""
+        if released:
+            self._answer(released, RELEASE, how, reason, now_ms)
 
     def _explain_move(self, on: bool, now_ms: int) -> None:  # noqa: FBT001 (as above)
         """The relay is not where it was: an order of ours that came late, or a hand."""
@@ -303,9 +315,7 @@ class LoadController:
             self._end_hold("overridden", reason, now_ms)
         else:
             self._answer("", "", "overridden", reason, now_ms)
-        if self.state.releasing:
-            released, self.state.releasing = self.state.releasing, ""
-            self._answer(released, RELEASE, "overridden", reason, now_ms)
+        self._end_release("overridden", reason, now_ms)
 
     def _let_go(self, reason: str, now_ms: int) -> None:
         """No hand any more: the load is left to itself."""

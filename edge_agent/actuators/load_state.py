@@ -73,6 +73,7 @@ class LoadState(msgspec.Struct, kw_only=True):
         releasing: The command that asked for that and waits for its answer; "" without.
         off_since_ms: Since when a command keeps it off; 0 when none does.
         off_spans: When commands have kept it off, within the last day: [from, to) in ms.
+        decided_ms: When the newest command that was accepted had been decided.
         last_answer_ms: Answers of one load have different times.
     """
 
@@ -85,6 +86,7 @@ class LoadState(msgspec.Struct, kw_only=True):
     releasing: str = ""
     off_since_ms: int = 0
     off_spans: list[tuple[int, int]] = []
+    decided_ms: int = 0
     last_answer_ms: int = 0
 
     def off_ms(self, now_ms: int) -> int:

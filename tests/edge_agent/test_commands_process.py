@@ -1,6 +1,5 @@
 """Commands to a real agent over a real broker: obeyed once, released in time, refused when in doubt, survived."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
