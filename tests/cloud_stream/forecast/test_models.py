@@ -38,8 +38,11 @@ def test_a_missing_file_is_an_error_and_not_the_model_that_comes_with_the_progra
         forecasters_for(ForecastConfig(meter_model=tmp_path / "absent.onnx"), HALF_HOUR_MS)
 
 
-@pytest.mark.skipif(not FACTORY.is_dir(), reason="no models come with the program yet")
-def test_the_models_that_come_with_the_program_load() -> None:
-    for interval_ms in (HALF_HOUR_MS, 3_600_000):
-        names = {level: one.name for level, one in forecasters_for(ForecastConfig(), interval_ms).items()}
-        assert names["site"] == names["fleet"] != names["meter"]
+@pytest.mark.parametrize(("interval_ms", "label"), [(HALF_HOUR_MS, "30m"), (2 * HALF_HOUR_MS, "1h")])
+@pytest.mark.parametrize(("level", "kind"), [("meter", "meter"), ("site", "aggregate"), ("fleet", "aggregate")])
+def test_a_level_is_forecast_by_the_model_of_its_kind_that_comes_with_the_program(
+    interval_ms: int, label: str, level: str, kind: str
+) -> None:
+    comes_with_the_program = (FACTORY / f"{kind}-{label}.onnx").is_file()
+    name = forecasters_for(ForecastConfig(), interval_ms)[level].name
+    assert name.startswith(kind if comes_with_the_program else "seasonal-naive")
