@@ -5,9 +5,9 @@ An address holds passwords. Errors name its place in the configuration, and its 
 
 import logging
 import re
-import threading
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,11 @@ from wattline.errors import ConfigError
 
 MOST_CHANNELS: Final = 64
 MAX_FILE_BYTES: Final = 1 << 20
+PATIENCE: Final = 4
+"""A whole attempt may take so many times the time-out of a single answer."""
+_KINDS: Final = {"critical": "failure", "warning": "warning"}
+_heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
+"""What Apprise logs of an attempt; its threads inherit it."""
 _HTTP_STATUS: Final = re.compile(r"\b(?:error|code|status)\D{0,12}([45]\d\d)\b", re.IGNORECASE)
 
 
@@ -51,17 +56,19 @@ class AppriseChannel:
         if self.takes_charts and letter.chart:
             picture = AttachMemory(content=letter.chart, name=CHART_NAME, mimetype="image/png")  # type: ignore[no-untyped-call]
             attach.add(picture)
-        kind = {"critical": "failure", "warning": "warning"}.get(letter.severity, "info")
-        with _overheard() as said:
-            try:
-                sent = self._apprise.notify(
-                    body=letter.text, title=letter.subject, notify_type=kind,
-                    body_format=NotifyFormat.TEXT, attach=attach if len(attach) else None,
-                )  # fmt: skip
-            except Exception as error:  # noqa: BLE001 (its plug-ins are many, and promise nothing)
-                raise DeliveryError(f"the service failed with {type(error).__name__}") from None
-        if not sent:
-            raise DeliveryError(_reason(said))
+        heard: list[str] = []
+        listening = _heard.set(heard)
+        try:
+            result = self._apprise.notify(
+                body=letter.text, title=letter.subject, notify_type=_KINDS.get(letter.severity, "info"),
+                body_format=NotifyFormat.TEXT, attach=attach if len(attach) else None,
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001 (its plug-ins are many, and promise nothing)
+            raise DeliveryError(f"the service failed with {type(error).__name__}") from None
+        finally:
+            _heard.reset(listening)
+        if not result:
+            raise DeliveryError(_reason(heard))
 
 
 def open_channels(config: NotifyConfig) -> list[Channel]:
@@ -73,10 +80,13 @@ def open_channels(config: NotifyConfig) -> list[Channel]:
     addresses = list(_addresses(config))
     if len(addresses) > MOST_CHANNELS:
         raise ConfigError("notify.urls", f"{len(addresses)} addresses are more than {MOST_CHANNELS}")
-    _quieten()
+    _listen()
     channels: list[Channel] = []
-    for place, (where, address) in enumerate(addresses, start=1):
-        channels += _channels_of(place, where, address, config.timeout.seconds)
+    with warnings.catch_warnings():
+        # Apprise's plug-ins load what they may need; what of it is deprecated is not ours to mend.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for place, (where, address) in enumerate(addresses, start=1):
+            channels += _channels_of(place, where, address, config.timeout.seconds)
     return channels
 
 
@@ -103,14 +113,15 @@ def _lines(file: Path) -> list[str]:
 
 
 def _channels_of(place: int, where: str, address: str, timeout_s: float) -> Sequence[Channel]:
-    from apprise import Apprise
+    from apprise import Apprise, AppriseAsset
     from apprise.plugins.email.base import NotifyEmail
 
     scheme = address.partition("://")[0].lower()
     if "://" not in address or scheme not in _schemes():
         raise ConfigError(where, "is no address of a service that Apprise knows: its scheme is wrong")
     try:
-        service = Apprise.instantiate(address, suppress_exceptions=True)
+        asset = AppriseAsset(service_timeout=timeout_s * PATIENCE)
+        service = Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
     except Exception:  # noqa: BLE001 (a plug-in's parser; what it says may hold the address)
         service = None
     if service is None:
@@ -134,33 +145,23 @@ def _plain_scheme(service: Any, scheme: str) -> str:  # noqa: ANN401 (as above)
     return plain if isinstance(plain, str) else str(plain[0])
 
 
-def _quieten() -> None:
-    """Keep addresses out of our log: Apprise and what it uses write them into theirs."""
+class _Ear(logging.Filter):
+    """Hears what Apprise logs, and keeps all of it out of our log: addresses stand in it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let nothing pass."""
+        heard = _heard.get()
+        if heard is not None:
+            heard.append(record.getMessage())
+        return False
+
+
+def _listen() -> None:
     apprise = logging.getLogger("apprise")
-    apprise.propagate = False
-    if not apprise.handlers:
-        apprise.addHandler(logging.NullHandler())
-    logging.getLogger("urllib3").setLevel(logging.CRITICAL)
-
-
-@contextmanager
-def _overheard() -> Iterator[list[str]]:
-    """What Apprise logs in this thread."""
-    said: list[str] = []
-    mine = threading.get_ident()
-
-    class Ear(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == mine:
-                said.append(record.getMessage())
-
-    ear = Ear(logging.INFO)
-    logger = logging.getLogger("apprise")
-    logger.addHandler(ear)
-    try:
-        yield said
-    finally:
-        logger.removeHandler(ear)
+    apprise.setLevel(logging.WARNING)
+    if not any(isinstance(found, _Ear) for found in apprise.filters):
+        apprise.addFilter(_Ear())
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # it logs addresses too
 
 
 def _reason(said: Iterable[str]) -> str:

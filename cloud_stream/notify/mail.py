@@ -205,6 +205,8 @@ def _delivery_error(error: Exception) -> DeliveryError:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code = next((int(code) for code, _ in error.recipients.values()), 0)
         return DeliveryError(f"the mail server refuses the recipient ({code})", permanent=code in _PERMANENT)
+    if isinstance(error, smtplib.SMTPServerDisconnected) and isinstance(error.__context__, TimeoutError):
+        error = error.__context__  # what really happened, while it waited for an answer
     text = next((text for kind, text in _FOR_A_PERSON if isinstance(error, kind)), "")
     if isinstance(error, smtplib.SMTPResponseException):
         about_message = isinstance(error, smtplib.SMTPSenderRefused | smtplib.SMTPDataError)

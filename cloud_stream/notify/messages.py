@@ -58,7 +58,7 @@ def word_message(notices: Sequence[Notice], sites: Sites, link: str, now_ms: int
     """
     ordered = sorted(notices, key=lambda one: (_ORDER.index(_state(one)), -rank(one.severity), one.happened_ms))
     firing = [one for one in ordered if _state(one) == FIRING]
-    severity = max((one.severity for one in firing or ordered), key=rank)
+    severity = _line(max((one.severity for one in firing or ordered), key=rank))
     subject = _subject(ordered, severity)
     sections = _sections(ordered, sites, link, now_ms)
     html = document(subject, _colour(ordered, severity), sections, CHART_NAME if has_chart else "")
@@ -160,7 +160,7 @@ def _facts(notice: Notice, when: tuple[str, str]) -> Iterable[tuple[str, str]]:
         yield "limit", f"{number_text(notice.limit)} {unit}".strip()
     yield when
     yield "where", _line(name_of(notice).place)
-    yield "rule", f"{_line(notice.group)} ({notice.severity})"
+    yield "rule", f"{_line(notice.group)} ({_line(notice.severity)})"
 
 
 def _when(notice: Notice, zone: ZoneInfo, now_ms: int) -> tuple[str, str]:
