@@ -214,12 +214,13 @@ class WeatherRefresh:
     def _report(self, answers: Mapping[Path, Sequence[str]], now_ms: int) -> None:
         """Say how old the answers are: what is older than `stale_after` helps no forecast any more."""
         ages_s = [age_s(file, now_ms) for file in answers]
-        stale = sum(age > self._weather.stale_after.seconds for age in ages_s)
-        _log.log(
-            logging.WARNING if stale else logging.INFO,
-            "weather_refreshed places=%d stale=%d oldest_s=%.0f counts=%s",
-            len(answers), stale, max(ages_s, default=0.0), dict(self.counts),
-        )  # fmt: skip
+        known_s = [age for age in ages_s if age < float("inf")]
+        stale = sum(age > self._weather.stale_after.seconds for age in known_s)
+        missing = len(ages_s) - len(known_s)
+        level = logging.WARNING if stale or missing else logging.INFO
+        places, oldest_s, counts = len(ages_s), max(known_s, default=0.0), dict(self.counts)
+        text = "weather_refreshed places=%d stale=%d missing=%d oldest_s=%.0f counts=%s"
+        _log.log(level, text, places, stale, missing, oldest_s, counts)
 
 
 def age_s(file: Path, now_ms: int) -> float:
