@@ -12,9 +12,9 @@ Rows = list[Sequence[Any]]
 """Tags, t_ms and fields of each."""
 FIRST_SPAN_MS: Final = 10_000
 LONGEST_SPAN_MS: Final = 60 * 86_400_000
-ENOUGH_ROWS: Final = 50_000
+ENOUGH_ROWS: Final = 25_000
 """A span with fewer rows is followed by a longer one."""
-MOST_ROWS: Final = 200_000
+MOST_ROWS: Final = 100_000
 """A span with more rows is read again in parts, unless it is a single millisecond."""
 _FACTOR: Final = 4
 

@@ -89,12 +89,12 @@ class JsonLines:
 
     def block(self, rows: Rows) -> bytes:
         """See `Format`."""
-        lines = []
+        out = bytearray()
         for time, row in zip(self._times([row[self._place] for row in rows]), rows, strict=True):
             named = zip(self._names, row, strict=True)
             has = {name: value for name, value in named if name is not None and value not in (None, "")}
-            lines.append(orjson.dumps({TIME: time, **has}))
-        return b"\n".join(lines) + b"\n"
+            out += orjson.dumps({TIME: time, **has}, option=orjson.OPT_APPEND_NEWLINE)
+        return bytes(out)
 
 
 class _Guarded(dict[str, str]):

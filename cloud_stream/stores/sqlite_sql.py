@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from cloud_stream.measurements import FLOW_MARK, INTERVAL_FIELD, MEASUREMENTS, READING, USAGE
+from cloud_stream.measurements import FLOW_MARK, INTERVAL_FIELD, MAX_TIME_MS, MEASUREMENTS, READING, USAGE
 
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     # A meter's rows in time, whichever gateway they came through.
@@ -81,10 +81,14 @@ def first_head(measurement: str, fixed: int) -> str:
 
 
 def next_head(measurement: str, fixed: int) -> str:
-    """The head after another one, whose tags are the parameters and of which the first `fixed` stay the same."""
+    """The head after another one, whose tags are the parameters and of which the first `fixed` stay the same.
+
+    It is looked for behind the last possible time: behind the tags alone, all rows of the old head would be read.
+    """
     names = heads(measurement)
-    same, rest = [f'"{name}" = ?' for name in names[:fixed]], names[fixed:]
-    return _head(measurement, [*same, f"({_quoted(rest)}) > ({', '.join('?' * len(rest))})"])
+    same, rest = [f'"{name}" = ?' for name in names[:fixed]], (*names[fixed:], "t_ms")
+    places = ", ".join("?" * (len(rest) - 1))
+    return _head(measurement, [*same, f"({_quoted(rest)}) > ({places}, {MAX_TIME_MS})"])
 
 
 def _head(measurement: str, terms: Sequence[str]) -> str:
