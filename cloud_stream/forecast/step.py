@@ -42,7 +42,7 @@ class ForecastSettings:
 
     interval_ms: int
     max_age_ms: int = 3 * 3_600_000
-    max_series: int = 20_000
+    max_series: int = 10_000
 
 
 class ForecastStep:
