@@ -42,12 +42,10 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     Example: wattline cloud run -c cloud.toml
     """
-    from cloud_stream.alerts.rules import load_rules
     from cloud_stream.supervisor import supervise
 
     settings = _start(config)
-    if settings.alerts.rules is not None:  # the flow would say the same, but in the middle of what the others say
-        load_rules(settings.alerts.rules, settings.flow.widths_ms)
+    _check_files(settings)
     raise typer.Exit(supervise(config, settings))
 
 
@@ -80,6 +78,42 @@ def flow(
     from cloud_stream.flow_process import run_flow
 
     raise typer.Exit(run_flow(settings, process_id, members))
+
+
+@app.command()
+def notify(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Tell people of alerts and recommendations, over the channels in [notify].
+
+    Example: wattline cloud notify -c cloud.toml
+    """
+    settings = _start(config)
+    from cloud_stream.notify.process import run_notify
+
+    raise typer.Exit(run_notify(settings))
+
+
+@app.command()
+def dispatch(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Send the orders of intents to the gateways of switchable loads.
+
+    Example: wattline cloud dispatch -c cloud.toml
+    """
+    settings = _start(config)
+    from cloud_stream.dispatch.process import run_dispatch
+
+    raise typer.Exit(run_dispatch(settings))
+
+
+@app.command()
+def jobs(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Do what is due now and then: fetch weather, write the archive, look for correlations.
+
+    Example: wattline cloud jobs -c cloud.toml
+    """
+    settings = _start(config)
+    from cloud_stream.jobs.process import run_jobs
+
+    raise typer.Exit(run_jobs(settings))
 
 
 @gateways_app.command("list")
@@ -156,6 +190,19 @@ def _start(path: Path) -> CloudConfig:
         for name in config.unused_sections:
             _log.warning("section_has_no_effect_yet name=%s", name)
     return config
+
+
+def _check_files(config: CloudConfig) -> None:
+    """Read what the file names: the flow would complain too, but in the middle of what the others say."""
+    from cloud_stream.alerts.rules import load_rules
+    from cloud_stream.intents.wishes import load_book
+    from cloud_stream.sites import load_sites
+
+    sites = load_sites(config.sites.file)
+    if config.alerts.rules is not None:
+        load_rules(config.alerts.rules, config.flow.widths_ms, forecasts=config.forecast is not None)
+    if config.intents.file is not None:
+        load_book(config.intents.file, sites)
 
 
 def _now_ms() -> int:

@@ -138,8 +138,3 @@ class CommandsConfig(Section, frozen=True):
 
     dir: Path = Path("var/commands")
     client_id: Annotated[str, Meta(min_length=1, max_length=64, pattern=NAME)] = "wattline-dispatch"
-
-    @property
-    def queue_file(self) -> Path:
-        """Where the flow puts orders for the dispatcher."""
-        return self.dir / "orders.db"

@@ -7,21 +7,40 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from cloud_stream.alerts.judge import AlertJudge
-from cloud_stream.alerts.rules import Rule, load_rules
+from cloud_stream.alerts.rule import Made
+from cloud_stream.alerts.rules_file import WatchedRules
 from cloud_stream.archive.sink import ArchiveSink
 from cloud_stream.config import CloudConfig
+from cloud_stream.correlation.stored import newest_correlations
 from cloud_stream.dead_letters import SqliteDeadLetters
 from cloud_stream.decode import Decoder, dead_letter_counts
+from cloud_stream.dispatch.orders import QUEUE_BYTES, order_row, orders_path
 from cloud_stream.engine import Step, StepLogic, TimerShare, now_ms
-from cloud_stream.flow_parts import AlertStep, Facts, FleetStep, FlowParts, ForecastSteps, ShardItem, ShardStep
+from cloud_stream.errors import StoreUnavailableError
+from cloud_stream.flow_parts import (
+    AlertStep,
+    Facts,
+    FleetStep,
+    FlowParts,
+    ForecastSteps,
+    IntentsLogic,
+    ShardItem,
+    ShardStep,
+)
 from cloud_stream.forecast.closing import ClosingStep
 from cloud_stream.forecast.models import forecasters_for
 from cloud_stream.forecast.step import ForecastSettings, ForecastStep
 from cloud_stream.forecast.turn import Turn
-from cloud_stream.forecast.weather import NoWeather
+from cloud_stream.forecast.weather import NoWeather, Weather
+from cloud_stream.forecast.weather_folder import WeatherFolder
+from cloud_stream.intents.file_source import FileSource
+from cloud_stream.intents.ports import Correlation
+from cloud_stream.intents.settings import IntentSettings
+from cloud_stream.intents.step import IntentStep
+from cloud_stream.intents.store_history import StoreHistory
 from cloud_stream.metrics import FlowCounters
 from cloud_stream.ports import Rejected, Store
-from cloud_stream.records import ClosedUsage, DeadLetter, JournalRow, Notice
+from cloud_stream.records import ClosedUsage, DeadLetter, JournalRow, Notice, Order
 from cloud_stream.sharding import SHARDS
 from cloud_stream.sinks.bytewax_sink import StoreSink
 from cloud_stream.sinks.dead_letter_sink import DeadLetterSink, rejected_letters
@@ -69,18 +88,20 @@ def flow_parts(config: CloudConfig, source: JournalSource, store: Store, counter
     store_sink = _store_sink(config, letters, counters)
     counters.show(WriterCollector(store_sink.writers))
     sites = load_sites(config.sites.file)
-    rules = _rules(config, settings)
+    judge = _judge(config, sites)
     engine = _Engine(counters)
     return FlowParts(
         source=source,
         decode=_decode(Decoder(config.store.retention), counters),
         shard_windows=lambda state: engine.logic("shard", ShardStep(settings, store), state),
         fleet_windows=lambda state: engine.logic("fleet", FleetStep(FleetWindows(settings, store)), state),
-        alerts=lambda state: engine.logic("alerts", AlertStep(AlertJudge(rules)), state),
+        alerts=lambda state: engine.logic("alerts", AlertStep(judge()), state),
         forecasts=_forecasts(config, sites, engine),
+        intents=_intents(config, sites, store, engine),
         store_sink=store_sink,
         dead_letter_sink=DeadLetterSink(lambda: letters, counters.dead_letters_lost.inc),
         notice_sink=_notice_sink(config),
+        order_sink=_order_sink(config),
         archive_sink=_archive_sink(config),
     )
 
@@ -91,7 +112,8 @@ def _forecasts(config: CloudConfig, sites: Sites, engine: "_Engine") -> Forecast
     interval_ms = int(config.flow.utility_interval)
     settings = ForecastSettings(interval_ms, config.forecast.max_age)
     models = forecasters_for(config.forecast, interval_ms)
-    weather, turn = NoWeather(), Turn()
+    weather: Weather = WeatherFolder(config.weather) if config.weather else NoWeather()
+    turn = Turn()
 
     def forecasting(state: Any) -> StepLogic[ClosedUsage, Facts]:  # noqa: ANN401 (see `Step`)
         step = ForecastStep(settings, models, sites, weather, turn)
@@ -102,12 +124,67 @@ def _forecasts(config: CloudConfig, sites: Sites, engine: "_Engine") -> Forecast
     )
 
 
+def _judge(config: CloudConfig, sites: Sites) -> Callable[[], AlertJudge]:
+    """Makes the judge of a shard; all of a process follow one watched file."""
+    rules = WatchedRules(config.alerts.rules, made(config)) if config.alerts.rules else ()
+
+    def zone_of(site: str) -> str:
+        return sites.of(site).time_zone
+
+    return lambda: AlertJudge(rules, max_age_ms=config.alerts.max_age, zone_of=zone_of)
+
+
+def made(config: CloudConfig) -> Made:
+    """What rules may be about, with this configuration."""
+    return Made(windows_ms=config.flow.widths_ms, forecasts=config.forecast is not None)
+
+
+def _intents(config: CloudConfig, sites: Sites, store: Store, engine: "_Engine") -> IntentsLogic | None:
+    if config.intents.file is None:
+        return None
+    source = FileSource(config.intents.file, sites)
+    settings = IntentSettings(short_ms=config.flow.window, utility_ms=config.flow.utility_interval)
+    history = StoreHistory(store, width_label(config.flow.utility_interval))
+    correlations = _correlations(store)
+
+    def step() -> IntentStep:
+        return IntentStep(
+            source,
+            sites,
+            commands_enabled=config.commands is not None,
+            correlations=correlations,
+            history=history,
+            settings=settings,
+        )
+
+    return lambda state: engine.logic("intents", step(), state)
+
+
+def _correlations(store: Store) -> Callable[[str], Sequence[Correlation]]:
+    def newest(site: str) -> list[Correlation]:
+        try:
+            findings = newest_correlations(store, site, now_ms())
+        except StoreUnavailableError:
+            return []
+        return [
+            Correlation(driver, one.r, one.slope_kwh_per_unit, one.n, one.base_kwh, one.note)
+            for driver, one in findings.items()
+            if one.r is not None and one.slope_kwh_per_unit is not None and one.base_kwh is not None
+        ]
+
+    return newest
+
+
 def _notice_sink(config: CloudConfig) -> QueueSink[Notice] | None:
     if config.notify is None:
         return None
     return QueueSink(
         config.notify.queue_file, config.notify.max_bytes, lambda notice: (notice.key, msgspec.json.encode(notice))
     )
+
+
+def _order_sink(config: CloudConfig) -> QueueSink[Order] | None:
+    return None if config.commands is None else QueueSink(orders_path(config.commands), QUEUE_BYTES, order_row)
 
 
 def _archive_sink(config: CloudConfig) -> ArchiveSink | None:
@@ -122,10 +199,6 @@ def _store_sink(config: CloudConfig, letters: SqliteDeadLetters, counters: FlowC
         letters.put(refused)
 
     return StoreSink(lambda: open_store(config.store), config.store.spool_dir, config.store.spool_max_bytes, keep)
-
-
-def _rules(config: CloudConfig, settings: WindowSettings) -> tuple[Rule, ...]:
-    return load_rules(config.alerts.rules, settings.widths_ms) if config.alerts.rules else ()
 
 
 def _decode(decoder: Decoder, counters: FlowCounters) -> Callable[[list[JournalRow]], Iterable[ShardItem | DeadLetter]]:

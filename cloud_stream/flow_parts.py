@@ -42,6 +42,10 @@ PEOPLE: Final = "people"
 LOADS: Final = "loads"
 
 
+IntentsLogic = Callable[[Any], StatefulBatchLogic[Facts, Decisions, Any]]
+"""Makes the logic of intents of a shard or the fleet from its snapshot or None."""
+
+
 @dataclass(frozen=True, slots=True)
 class ForecastSteps:
     """The two steps of forecasting.
@@ -79,7 +83,7 @@ class FlowParts:
     store_sink: FixedPartitionedSink[Any, Any]
     dead_letter_sink: FixedPartitionedSink[Any, Any]
     forecasts: ForecastSteps | None = None
-    intents: Callable[[Any], StatefulBatchLogic[Facts, Decisions, Any]] | None = None
+    intents: IntentsLogic | None = None
     notice_sink: FixedPartitionedSink[Any, Any] | None = None
     order_sink: FixedPartitionedSink[Any, Any] | None = None
     archive_sink: FixedPartitionedSink[Any, Any] | None = None
@@ -248,13 +252,13 @@ class AlertStep:
 
     @property
     def counts(self) -> Counter[str]:
-        """`evicted`, see `AlertJudge`."""
-        return Counter(evicted=self.judge.evicted)
+        """See `AlertJudge`."""
+        return self.judge.counts
 
     @property
     def settled(self) -> bool:
-        """Windows close by the clock alone, so there is always something to wait for."""
-        return False
+        """See `AlertJudge`."""
+        return self.judge.settled
 
     def on_batch(self, batch: list[Facts], now_ms: int) -> list[Decisions]:
         """See `Step`."""

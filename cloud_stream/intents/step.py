@@ -22,7 +22,7 @@ from cloud_stream.measurements import FORECAST, USAGE
 from cloud_stream.records import Notice, Order, Point
 from cloud_stream.sites import Site, Sites
 
-Facts = tuple[Point, ...]
+Facts = Sequence[Point]
 Decision = Point | Notice | Order
 Decisions = tuple[Decision, ...]
 CaseKey = tuple[str, Subject]
