@@ -8,25 +8,34 @@ import typer
 
 from model_export.commands.model_file import known_model
 from model_export.commands.options import (
+    DETECT,
+    FORECAST,
     MOST_ALARMS,
     AsJsonOption,
+    CountryOption,
     DataOption,
     DatasetOption,
     HomesOption,
     QuantityOption,
     SeedOption,
+    TaskOption,
     ValueOption,
+    ZoneOption,
+    checked_task,
     command_line,
     interval_ms_of,
     interval_text,
+    refuse_changed,
 )
 from model_export.errors import DataError
 from model_export.terminal import check_writable, created, progress_bars, readable_errors, say, write_file
 
 if TYPE_CHECKING:
     from model_export.commands.data import Opened, Wanted
+    from model_export.commands.forecasting import Asked
     from model_export.commands.judging import Judgement
 
+_DETECTORS_OPTIONS: Final = ("family", "train_days", "per_building", "leave_one_out", "labels", "alarms")
 MOST_WITH_FAULTS: Final = 60
 """Real meters where nobody says how many: each is there once for every kind of fault."""
 DAYS: Final = 84
@@ -63,6 +72,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument per option
     model: Annotated[
         Path | None, typer.Argument(help="A model file to judge as it is; without one, families are trained.")
     ] = None,
+    task: TaskOption = DETECT,
     dataset: DatasetOption = "simulated",
     data: DataOption = None,
     family: Annotated[str, typer.Option(help="Which to train: all, or one of them.", metavar="NAME")] = "all",
@@ -100,12 +110,18 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument per option
             metavar="RATE",
         ),
     ] = 1.0,
+    test_from: Annotated[
+        str, typer.Option(help="forecast: the first tested day; what is before it is learned from.", metavar="DATE")
+    ] = "",
+    test_days: Annotated[int | None, typer.Option(min=1, help="forecast: how many; up to 61.", metavar="D")] = None,
+    zone: ZoneOption = "",
+    country: CountryOption = "",
     value_column: ValueOption = "",
     quantity: QuantityOption = "",
     report: Annotated[Path | None, typer.Option(help="Write one HTML page, with pictures.", metavar="FILE")] = None,
     as_json: AsJsonOption = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Say how good detectors are.
+    """Say how good detectors are, or forecasters.
 
     **Labelled data** (lead): the families learn from the first days of each building, without the labels; the rest is
     judged and compared with the labels.
@@ -115,16 +131,29 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument per option
 
     **A model file on simulated meters**: recall of the simulator's own faults, at the file's own threshold.
 
+    **With `--task forecast`**: each home is forecast by a model that learned from the other homes in earlier months,
+    and so are sums of homes; a model file is judged as it is.
+
     Examples:
     * `wattline models evaluate --dataset lead --data buildings/ --report lead.html`
     * `wattline models evaluate --dataset lead --data buildings/ --leave-one-out --family ensemble --json`
     * `wattline models evaluate --dataset london --data homes/ --interval 30m --report london.html`
     * `wattline models evaluate home.onnx --homes 40 --days 60`
+    * `wattline models evaluate --task forecast --dataset london --data homes/ --json`
+    * `wattline models evaluate meters.onnx --task forecast --dataset csv --data meters/ --test-from 2026-09-01`
     """
     from model_export.commands.data import MOST_METERS, Wanted
+    from model_export.commands.forecasting import Asked
     from model_export.commands.results import print_judgement
 
     with readable_errors():
+        if checked_task(task) == FORECAST:
+            refuse_changed(context, task, _DETECTORS_OPTIONS)
+            wanted = Wanted(dataset, data, 0, homes, days or 0, seed, value_column, quantity)
+            place = Asked(wanted, "", zone, country, test_from, test_days, seed)
+            _evaluate_forecaster(context, model, place, report, as_json=as_json)
+            return
+        refuse_changed(context, task, ("test_from", "test_days", "zone", "country"))
         asked = _Asked(model, family, train_days, _scheme(per_building, leave_one_out), alarms, seed)
         length_ms = interval_ms_of(interval or ("1h" if dataset == "lead" else "30m"))
         days = days or (DAYS if model is None else DAYS_FOR_A_FILE)
@@ -135,7 +164,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument per option
         source, judgement = _judged(asked, wanted)
         settings = {"interval": interval_text(source.interval_ms), "seed": seed, "alarms_per_meter_week": alarms}
         if report is not None:
-            line = command_line(context, without={"as_json", *(() if dataset == "simulated" else ("days",))})
+            line = command_line(context, without={"task", "as_json", *(() if dataset == "simulated" else ("days",))})
             _write_report(report, line, source, judgement, settings)
     print_judgement(source, settings, judgement, as_json=as_json)
     if report is not None:
@@ -201,3 +230,22 @@ def _write_report(
         costs=judgement.costs,
     )
     write_file(report, html_report(setting, judgement.pages).encode())
+
+
+def _evaluate_forecaster(
+    context: typer.Context, model: Path | None, asked: "Asked", report: Path | None, *, as_json: bool
+) -> None:
+    """The way of `--task forecast`."""
+    from model_export.commands.forecasting import evaluate_forecast, forecast_interval, print_forecasts, write_report
+
+    length_ms = forecast_interval(asked.wanted.dataset, context.params["interval"])
+    asked = replace(asked, wanted=replace(asked.wanted, interval_ms=length_ms))
+    if report is not None:
+        check_writable(report)
+    with progress_bars() as step:
+        figures, trials = evaluate_forecast(asked, model, step)
+    if report is not None:
+        unneeded = {"as_json", "family", "train_days", "alarms", "days"}
+        write_report(report, command_line(context, without=unneeded), figures, trials)
+        say(f"report: {report}")
+    print_forecasts(figures, as_json=as_json)

@@ -10,6 +10,8 @@ import typer
 from model_export.errors import DataError
 from wattline.config import parse_duration
 
+DETECT: Final = "detect"
+FORECAST: Final = "forecast"
 _MIN_INTERVAL_MS: Final = 1_000
 _DAY_MS: Final = 86_400_000
 MOST_ALARMS: Final = 84.0
@@ -31,6 +33,15 @@ SeedOption = Annotated[
 ValueOption = Annotated[str, typer.Option("--value-column", help="csv: the column of values.", metavar="NAME")]
 QuantityOption = Annotated[
     str, typer.Option("--quantity", help="csv: what the values are: power_w, energy_kwh, ...", metavar="NAME")
+]
+TaskOption = Annotated[
+    str, typer.Option("--task", help="detect anomalies, or forecast consumption.", metavar="detect|forecast")
+]
+ZoneOption = Annotated[
+    str, typer.Option("--time-zone", help="forecast: where the meters are, such as Europe/London.", metavar="ZONE")
+]
+CountryOption = Annotated[
+    str, typer.Option("--country", help="forecast: whose public holidays count, such as GB or DE-BY.", metavar="CODE")
 ]
 AsJsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 
@@ -54,6 +65,34 @@ def interval_ms_of(text: str) -> int:
     if interval_ms < _MIN_INTERVAL_MS or _DAY_MS % interval_ms:
         raise DataError(f"--interval {text}: expected a whole part of a day, at least 1s")
     return interval_ms
+
+
+def checked_task(task: str) -> str:
+    """The task that a person named.
+
+    Raises:
+        DataError: There is no such task.
+    """
+    if task not in {DETECT, FORECAST}:
+        raise DataError(f"--task {task}: there are {DETECT} and {FORECAST}")
+    return task
+
+
+def refuse_changed(context: typer.Context, task: str, options: Collection[str]) -> None:
+    """Refuse options that mean nothing to a task.
+
+    Args:
+        context: Of the command that runs.
+        task: The task.
+        options: Parameters of other tasks.
+
+    Raises:
+        DataError: One of them was given.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in options and source is not None and source.name == "COMMANDLINE":
+            raise DataError(f"{max(parameter.opts, key=len)}: means nothing with --task {task}")
 
 
 def command_line(context: typer.Context, *, without: Collection[str] = ()) -> str:

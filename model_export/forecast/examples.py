@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from model_export.errors import DataError
-from model_export.forecast.table import SeriesTable
+from model_export.forecast.table import SeriesTable, Span
 from wattline.forecasting.features import LEAST_DAYS, NAMES, Plan, features, levels
 from wattline.forecasting.port import Bools, Floats32, Int64s, Scene
 
@@ -16,6 +16,8 @@ _LEADS: Final = 8
 """Intervals that are taken of each scene: those of one scene resemble each other."""
 _SHORT_SHARE: Final = 0.15
 """Of the scenes are shown without their oldest weeks, as of a meter that is new."""
+_WEATHERLESS_SHARE: Final = 0.4
+"""Of the scenes are shown without any weather, as where nobody tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,12 @@ class Examples:
         return Examples(self.matrix[chosen], self.target[chosen], self.level[chosen], self.series[chosen])
 
 
-def examples(table: SeriesTable, end: int, seed: int, most_rows: int = MOST_ROWS) -> Examples:
+def examples(table: SeriesTable, span: Span, seed: int, most_rows: int = MOST_ROWS) -> Examples:
     """Examples of a table, at instants spread evenly over its time and over the hours of the day.
 
     Args:
         table: The series.
-        end: Nothing is taken from interval `end` on, neither shown nor asked for.
+        span: Nothing is taken from its end on, neither shown nor asked for.
         seed: Decides which leads are taken, and whose history is cut.
         most_rows: So many examples at most.
 
@@ -55,9 +57,9 @@ def examples(table: SeriesTable, end: int, seed: int, most_rows: int = MOST_ROWS
         DataError: No series is known for long enough.
     """
     rng = np.random.default_rng(seed)
-    first, last = LEAST_DAYS * table.per_day, end - table.horizon
+    first, last = span.begin + LEAST_DAYS * table.per_day, span.end - table.horizon
     if last <= first:
-        days = max(end, 0) / table.per_day
+        days = max(span.end - span.begin, 0) / table.per_day
         raise DataError(
             f"{days:.0f} days to learn from; forecasts need {LEAST_DAYS + 3} at least, five weeks to be good"
         )
@@ -76,6 +78,8 @@ def _at(table: SeriesTable, at: int, rng: np.random.Generator) -> tuple[Floats32
     scene = table.scene(at)
     if rng.random() < _SHORT_SHARE:
         scene = _shortened(scene, table.per_day * int(rng.integers(LEAST_DAYS, 28)))
+    if rng.random() < _WEATHERLESS_SHARE:
+        scene = replace(scene, temperature_c=np.full_like(scene.temperature_c, np.nan))
     leads = np.sort(rng.choice(table.horizon, _LEADS, replace=False))
     level = levels(scene.energy_kwh)
     with np.errstate(invalid="ignore"):

@@ -91,7 +91,7 @@ def _trees(ensemble: Ensemble, name: str) -> onnx.ModelProto:
     # The converter reads the number of a feature from such a name.
     booster.feature_names = [f"f{i}" for i in range(len(NAMES))]
     shape = [(FEATURES, FloatTensorType([None, len(NAMES)]))]
-    made = convert_xgboost(booster, initial_types=shape, target_opset=_CONVERTERS_OPSET)
+    made: onnx.ModelProto = convert_xgboost(booster, initial_types=shape, target_opset=_CONVERTERS_OPSET)
     booster.feature_names = None
     return made
 

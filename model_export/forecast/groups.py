@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from model_export.errors import DataError
-from model_export.forecast.table import SeriesTable
+from model_export.forecast.table import SeriesTable, Span
 from wattline.forecasting.features import LEAST_DAYS
 from wattline.forecasting.port import Bools, Floats32
 
@@ -14,21 +14,20 @@ _LEAST_KNOWN: Final = 0.5
 """Of a group's members must be known in an interval for their sum to be."""
 
 
-def random_sums(table: SeriesTable, end: int, seed: int, groups: int = MOST_GROUPS) -> SeriesTable:
+def random_sums(table: SeriesTable, span: Span, seed: int, groups: int = MOST_GROUPS) -> SeriesTable:
     """Sums of groups of meters of all sizes, half of them with at least half of all meters.
 
     Args:
         table: The meters.
-        end: Only what lies before this interval decides which meters are usable.
+        span: Only what lies in it decides which meters are usable.
         seed: Decides who is in which group.
         groups: How many.
 
     Raises:
         DataError: There are too few meters.
     """
-    begin = table.history
-    usable = np.flatnonzero(np.isfinite(table.energy_kwh[:, begin : begin + end]).sum(axis=1)
-                            >= LEAST_DAYS * table.per_day)  # fmt: skip
+    seen = np.isfinite(table.energy_kwh[:, table.history + span.begin : table.history + span.end]).sum(axis=1)
+    usable = np.flatnonzero(seen >= LEAST_DAYS * table.per_day)
     if len(usable) < 2:  # noqa: PLR2004 (a sum has two parts)
         raise DataError(f"{len(usable)} meters are known for long enough; sums are made of 2 at least")
     rng = np.random.default_rng(seed)
@@ -51,7 +50,7 @@ def sums(table: SeriesTable, chosen: Bools) -> SeriesTable:
     """
     usual = _usual(table)
     energy = np.stack([_sum(table.energy_kwh[row], usual[row]) for row in chosen])
-    whole = SeriesTable(
+    return SeriesTable(
         tuple(f"sum-{i}" for i in range(len(chosen))),
         table.start_ms,
         table.interval_ms,
@@ -62,13 +61,13 @@ def sums(table: SeriesTable, chosen: Bools) -> SeriesTable:
         chosen.sum(axis=1).astype(np.float32),
         table.calendar,
     )
-    return whole
 
 
 def _usual(table: SeriesTable) -> Floats32:
     known = np.isfinite(table.energy_kwh)
     total = np.where(known, table.energy_kwh, np.float32(0)).sum(axis=1, dtype=np.float64)
-    return (total / np.maximum(known.sum(axis=1), 1)).astype(np.float32)
+    usual: Floats32 = (total / np.maximum(known.sum(axis=1), 1)).astype(np.float32)
+    return usual
 
 
 def _sum(energy: Floats32, usual: Floats32) -> Floats32:
@@ -76,7 +75,9 @@ def _sum(energy: Floats32, usual: Floats32) -> Floats32:
     total = np.where(known, energy, np.float32(0)).sum(axis=0)
     there = (known * usual[:, None]).sum(axis=0)
     enough = (known.mean(axis=0) >= _LEAST_KNOWN) & (there > 0)
-    return np.where(enough, total * usual.sum() / np.where(enough, there, 1), np.nan).astype(np.float32)
+    share = np.where(enough, there, 1) / usual.sum()
+    filled: Floats32 = np.where(enough, total / share, np.nan).astype(np.float32)
+    return filled
 
 
 def _place(table: SeriesTable, row: Bools) -> int:

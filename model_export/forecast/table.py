@@ -28,6 +28,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Intervals [begin, end) of a table, counted from 0."""
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesTable:
     """N series over T intervals, with a margin of one history before them and one horizon after them.
 
@@ -69,7 +77,7 @@ class SeriesTable:
     @property
     def length(self) -> int:
         """T: intervals between the margins."""
-        return self.energy_kwh.shape[1] - self.history - self.horizon
+        return int(self.energy_kwh.shape[1]) - self.history - self.horizon
 
     @property
     def per_day(self) -> int:

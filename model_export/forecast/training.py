@@ -11,8 +11,8 @@ from model_export.forecast.boosting import Ensemble, train
 from model_export.forecast.examples import examples
 from model_export.forecast.graph import build, check_parity, with_metadata
 from model_export.forecast.groups import random_sums
-from model_export.forecast.table import SeriesTable
-from wattline.forecasting.port import HORIZON_MS
+from model_export.forecast.table import SeriesTable, Span
+from wattline.forecasting.port import HORIZON_MS, Floats32
 
 METER: Final = "meter"
 AGGREGATE: Final = "aggregate"
@@ -45,12 +45,12 @@ class Made:
     facts: dict[str, str]
 
 
-def train_forecaster(table: SeriesTable, end: int, wish: Wish, tick: Callable[[], None]) -> Made:
-    """Train on what lies before interval `end`.
+def train_forecaster(table: SeriesTable, span: Span, wish: Wish, tick: Callable[[], None]) -> Made:
+    """Train on a span of a table.
 
     Args:
         table: Single meters, for whichever level.
-        end: Number of the first interval that is not learned from.
+        span: What is learned from.
         wish: What is wanted.
         tick: Called `STEPS` times.
 
@@ -63,8 +63,8 @@ def train_forecaster(table: SeriesTable, end: int, wish: Wish, tick: Callable[[]
         raise DataError(
             f"{len(table)} meter; a forecaster for all learns from {FEWEST_SERIES} at least, better from 20"
         )
-    learned = table if wish.level == METER else random_sums(table, end, wish.seed)
-    rows = examples(learned, end, wish.seed)
+    learned = table if wish.level == METER else random_sums(table, span, wish.seed)
+    rows = examples(learned, span, wish.seed)
     if len(np.unique(rows.series)) < FEWEST_SERIES:
         raise DataError("only one meter is known for long enough; a forecaster for all learns from 2 at least")
     tick()
@@ -84,7 +84,7 @@ def check_interval(interval_ms: int) -> None:
         raise DataError("--interval: forecasts are of half hours or hours: 30m or 1h")
 
 
-def _file(ensemble: Ensemble, table: SeriesTable, sample: "np.ndarray", wish: Wish, rows: int) -> Made:
+def _file(ensemble: Ensemble, table: SeriesTable, sample: Floats32, wish: Wish, rows: int) -> Made:
     graph = build(ensemble)
     parity = check_parity(with_metadata(graph, {}), ensemble, sample)
     digest = table.digest()

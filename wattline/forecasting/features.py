@@ -75,7 +75,7 @@ class Plan:
     per_hour: int
 
     @classmethod
-    def of(cls, scene: Scene, leads: Sequence[int] | None = None) -> "Plan":
+    def of(cls, scene: Scene, leads: Sequence[int] | Int64s | None = None) -> "Plan":
         """The plan of a scene.
 
         Args:

@@ -1,0 +1,70 @@
+"""Simulated homes as a table: what the forecasters that come with the program are made of.
+
+The generator is named by string, so that this package does not depend on the simulators.
+"""
+
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import Final
+
+import numpy as np
+
+from model_export.errors import DataError
+from model_export.forecast.table import DAY_MS, Place, SeriesTable, Shape
+from wattline.forecasting.port import Floats32
+
+START_MS: Final = 1_735_689_600_000
+"""2025-01-01T00:00Z."""
+HOMES: Final = 120
+DAYS: Final = 365
+TOWN_HOMES: Final = 8
+"""Homes that have the same weather."""
+
+
+def simulated_table(homes: int, days: int, interval_ms: int, seed: int, tick: Callable[[], None]) -> SeriesTable:
+    """The electricity of simulated homes, and the weather of their towns.
+
+    Args:
+        homes: How many.
+        days: How long each is watched.
+        interval_ms: Length of the intervals.
+        seed: Decides everything; another seed gives other homes.
+        tick: Called after each home.
+
+    Raises:
+        DataError: The simulators are not installed.
+    """
+    shape = Shape(START_MS, days * DAY_MS // interval_ms, interval_ms)
+    household, weather = _module("simulators.household"), _module("simulators.weather")
+    towns = [seed * 10_000 + town for town in range(-(-homes // TOWN_HOMES))]
+    energy = np.full((homes, shape.width), np.nan, np.float32)
+    inside = shape.columns(np.array([START_MS]))[0]
+    borders = START_MS + np.arange(shape.length + 1) * interval_ms
+    for number in range(homes):
+        options = household.HouseholdOptions(
+            seed=seed * 100_000 + number, weather_seed=towns[number // TOWN_HOMES], origin_ms=START_MS
+        )
+        register = household.Household(options).electricity(borders)["energy_import_kwh"]
+        energy[number, inside : inside + shape.length] = np.diff(register)
+        tick()
+    ends = shape.first_ms + (np.arange(shape.width) + 1) * interval_ms
+    outdoors: list[Floats32] = [weather.Weather(town).outdoor_c(ends).astype(np.float32) for town in towns]
+    return SeriesTable(
+        tuple(f"home-{number:04d}" for number in range(homes)),
+        START_MS,
+        interval_ms,
+        energy,
+        np.stack(outdoors),
+        np.arange(homes) // TOWN_HOMES,
+        np.full(homes, np.nan, np.float32),
+        np.ones(homes, np.float32),
+        shape.calendar(Place()),
+    )
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise DataError(f"the simulated homes are not installed ({error})") from None
