@@ -26,7 +26,7 @@ class Sums:
     Attributes:
         n: How many were scored.
         error: Forecast less truth. absolute: its size. covered: how many truths lay in the band.
-        compared: Of how many the seasonal naive is known. ours: our absolute errors in them. naive: its.
+        ours: Absolute errors where the seasonal naive is known. naive: its own.
         shares: Absolute errors relative to truths above zero. shared: how many.
     """
 
@@ -34,7 +34,6 @@ class Sums:
     error: Floats
     absolute: Floats
     covered: Floats
-    compared: Floats
     ours: Floats
     naive: Floats
     shares: Floats
@@ -87,7 +86,6 @@ def day_sums(history: History, rows: Int64s, day: int) -> Sums:
         error=_sum(known, error),
         absolute=_sum(known, absolute),
         covered=_sum(known & (lower <= truth) & (truth <= upper), 1.0),
-        compared=_sum(compared, 1.0),
         ours=_sum(compared, absolute),
         naive=_sum(compared, naive),
         shares=_sum(shared, absolute / np.where(shared, truth, 1.0)),
