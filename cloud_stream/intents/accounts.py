@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from cloud_stream.intents.advice import Advice, Money, allowance, base_load, from_correlations, move
+from cloud_stream.intents.advice import Advice, Money, allowance, base_load, day_shape, from_correlations, move
 from cloud_stream.intents.baseline import (
     Baseline,
     Days,
@@ -114,7 +114,8 @@ def _budget(look: _Look, wish: Budget) -> Account:
     if paid is None:
         return Account(_verdict(look, _Measure(Progress(nan, nan), nan, site.currency), wish.per, extra), ())
     verdict = _verdict(look, _Measure(paid, limit, site.currency), wish.per, extra)
-    return Account(verdict, _helpful(look, energy.expected * limit / paid.expected if paid.expected > 0 else inf))
+    a_kwh = _money(look).of(1.0, day_shape(seen))
+    return Account(verdict, _helpful(look, energy.expected - (paid.expected - limit) / a_kwh if a_kwh > 0 else inf))
 
 
 def _reduction(look: _Look, wish: Reduction) -> Account:
@@ -167,7 +168,7 @@ def _dear_hours(look: _Look, wish: Shift) -> Account:
     in_peak = _by_phase(seen.period.start_ms, interval_ms, lambda day: peak_share(book, wish, site, day, interval_ms))
     limit = float((usual * in_peak).sum())
     measure = _Measure(Progress(min(used, limit), expected), limit, "kWh")
-    verdict = _verdict(look, measure, Per.DAY, {"what": "in the peak", "in_peak_kwh": used})
+    verdict = _verdict(look, measure, Per.DAY, {"what": " in the peak", "in_peak_kwh": used})
     return Account(verdict, move(usual, in_peak, _money(look)))
 
 
@@ -242,7 +243,7 @@ def _verdict(look: _Look, measure: _Measure, per: Per, extra: Fields) -> Verdict
         state=judge(seen, progress, limit, before),
         t_ms=seen.as_of_ms - seen.interval_ms,
         period_ms=seen.period.start_ms,
-        text=_sentence(seen, measure, per),
+        text=_sentence(seen, measure, per, str(extra.get("what", ""))),
         value=progress.actual if seen.is_over else progress.expected,
         limit=limit,
         quantity="energy_kwh" if unit == "kWh" else "",
@@ -251,9 +252,9 @@ def _verdict(look: _Look, measure: _Measure, per: Per, extra: Fields) -> Verdict
     )
 
 
-def _sentence(seen: Outlook, measure: _Measure, per: Per) -> str:
+def _sentence(seen: Outlook, measure: _Measure, per: Per, what: str) -> str:
     progress, limit, unit = measure
-    text = f"{progress.actual:.2f} {unit} so far this {per.value}"
+    text = f"{progress.actual:.2f} {unit} so far this {per.value}{what}"
     if not seen.is_over and isfinite(progress.expected):
         text += f", {progress.expected:.2f} {unit} expected at its end"
     return text + (f", at most {limit:.2f} {unit} wanted" if isfinite(limit) else ", nothing to compare with yet")

@@ -61,18 +61,19 @@ class Advice:
 
 
 def allowance(seen: Outlook, expected_kwh: float, limit_kwh: float, money: Money) -> list[Advice]:
-    """How much a day is left of a budget."""
+    """How much a day is left of a budget, or for the rest of the day."""
     left_days = (seen.period.end_ms - seen.as_of_ms) / 86_400_000
     if left_days <= 0 or not expected_kwh > limit_kwh:
         return []
-    less = (expected_kwh - limit_kwh) / max(left_days, 1.0)
-    left = max(0.0, limit_kwh - float(np.nansum(seen.used_kwh)))
-    saved = money.of(less, _shape(seen))
-    text = (
-        f"Use at most {left / max(left_days, 1.0):.1f} kWh a day from now on: {less:.1f} kWh"
-        f"{money.say(saved)} a day less than expected."
-    )
-    assumption = f"{seen.forecast_share:.0%} of the rest is forecast, the remainder is like the last seven days"
+    days = max(left_days, 1.0)
+    less = (expected_kwh - limit_kwh) / days
+    left = max(0.0, limit_kwh - float(np.nansum(seen.used_kwh))) / days
+    saved = money.of(less, day_shape(seen))
+    when, each = ("a day from now on", " a day") if left_days > 1 else ("for the rest of the day", "")
+    text = f"Use at most {left:.1f} kWh {when}: {less:.1f} kWh{money.say(saved)}{each} less than expected."
+    assumption = f"{seen.forecast_share:.0%} of the rest is forecast"
+    if seen.forecast_share < 1:
+        assumption += ", the remainder is like the last seven days"
     return [Advice("allowance", text, assumption, less, saved, 0.0, money.currency)]
 
 
@@ -140,7 +141,7 @@ def from_correlations(found: Sequence[Correlation], money: Money) -> list[Advice
     return advice
 
 
-def _shape(seen: Outlook) -> Floats | None:
+def day_shape(seen: Outlook) -> Floats | None:
     """The rest of the period folded onto a day, as weights; None when nothing is known of it."""
     a_day = 86_400_000 // seen.interval_ms
     n = seen.used_kwh.size

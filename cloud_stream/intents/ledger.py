@@ -71,9 +71,13 @@ class Ledger:
 
     def fill(self, past: Past) -> None:
         """Note what the store has where nothing newer is known."""
-        for start_ms, energy_kwh in zip(past.start_ms.tolist(), past.energy_kwh.tolist(), strict=True):
-            if np.isnan(self.used_kwh(start_ms, start_ms + self._interval_ms)[0]):
-                self.put(start_ms, energy_kwh)
+        if not past.start_ms.size:
+            return
+        numbers = past.start_ms // self._interval_ms
+        self._reach(int(numbers.max()))
+        kept = numbers >= self._end - self._slots
+        place, energy_kwh = numbers[kept] % self._slots, past.energy_kwh[kept]
+        self._kwh[place] = np.where(np.isnan(self._kwh[place]), energy_kwh, self._kwh[place])
 
     def starts(self, start_ms: int, end_ms: int) -> Int64s:
         """The starts of the intervals that begin in [start, end)."""
@@ -118,8 +122,8 @@ class Ledger:
     def restore(self, state: tuple[Any, ...]) -> None:
         """Take a snapshot back, into an empty ledger."""
         first, values, short, (starts, energies), self.is_whole = state
-        for number, value in enumerate(values.tolist(), first):
-            self.put(number * self._interval_ms, value)
+        self._kwh[np.arange(first, first + len(values)) % self._slots] = values
+        self._end = first + len(values)
         self.short = {start: ShortWindow(*values) for start, *values in short}
         self.forecast_kwh = dict(zip(starts.tolist(), (float(one) for one in energies), strict=True))
 

@@ -61,7 +61,8 @@ class Load:
         released_ms: When we let it go last. rest_until_ms: it is left alone until then.
         on_ms: How long it has been on since `cycle_ms`. looked_ms: when that was added up.
         missed: Whether it did not get what it must, by its last deadline.
-        slot_ms: Until when it is decided that it is moved out of the way, or not: `slot_off`.
+        slot_ms: Until when it is decided that it is moved out of the way, or not: `slot_off`. missing_ms: how much of
+            what it must get did not fit before its deadline then.
     """
 
     meter: str = ""
@@ -81,6 +82,7 @@ class Load:
     missed: bool = False
     slot_ms: int = 0
     slot_off: bool = False
+    missing_ms: int = 0
     hold: Hold | None = None
 
     @property

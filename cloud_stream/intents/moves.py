@@ -71,12 +71,15 @@ def _look_at_load(scene: Scene, wish: Shift, wanted: ShiftLoad, load: Load) -> _
     load.count_on_time(scene.now_ms)
     deadline_ms = next_wall_ms(zone, minute, scene.now_ms)
     need_ms = _need_ms(scene, wanted, load, scene.now_ms)
-    slots = _slots(scene, wish, deadline_ms)
-    found = plan(slots, need_ms)
     if scene.now_ms >= load.slot_ms:
-        load.slot_off = _is_off(wish, slots, found)
-        load.slot_ms = int(slots.ends_ms[0])
-    return _Outcome(wanted.id, load.slot_off, need_ms, found.missing_ms, load.missed, load.mode == "manual")
+        slots = _slots(scene, wish, deadline_ms)
+        found = plan(slots, need_ms)
+        load.slot_ms, load.slot_off, load.missing_ms = (
+            int(slots.ends_ms[0]),
+            _is_off(wish, slots, found),
+            found.missing_ms,
+        )
+    return _Outcome(wanted.id, load.slot_off, need_ms, load.missing_ms, load.missed, load.mode == "manual")
 
 
 def _need_ms(scene: Scene, wanted: ShiftLoad, load: Load, until_ms: int) -> int:

@@ -22,6 +22,7 @@ The hours of a rate belong to the day in which they fall: "22:00" to "06:00" on 
 Public holidays of the site's country count as their weekday unless a rate of the table names `holiday`.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -40,9 +41,8 @@ from wattline.errors import ConfigError
 from wattline.forecasting.calendar import local_calendar
 from wattline.wire import Id
 
-Clock = Annotated[str, Meta(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
-"""Local time, "07:30"; the end of a day is "24:00"."""
 Price = Annotated[float, Meta(ge=-1e6, le=1e6)]
+_CLOCK: Final = re.compile("([0-9]{2}):([0-5][0-9])")
 _WEEK: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOLIDAY: Final = 7
 _DAY_MINUTES: Final = 1440
@@ -55,8 +55,8 @@ class Hours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Hours of days: of every day by default, the whole day by default."""
 
     days: tuple[str, ...] = ()
-    start: Clock = field(default="00:00", name="from")
-    end: Clock = field(default="24:00", name="to")
+    start: str = field(default="00:00", name="from")
+    end: str = field(default="24:00", name="to")
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,8 +72,8 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     price: Price
     name: str = ""
     days: tuple[str, ...] = ()
-    start: Clock | None = field(default=None, name="from")
-    end: Clock | None = field(default=None, name="to")
+    start: str | None = field(default=None, name="from")
+    end: str | None = field(default=None, name="to")
     peak: bool = False
 
     @property
@@ -185,7 +185,7 @@ def hours_table(hours: Sequence[Hours], where: str) -> npt.NDArray[np.bool_]:
     table = np.zeros((8, _DAY_MINUTES), np.bool_)
     for index, one in enumerate(hours):
         for day in _days(one.days, f"{where}[{index}].days"):
-            for first, after in _pieces(one):
+            for first, after in _pieces(one, f"{where}[{index}]"):
                 table[day, first:after] = True
     return table
 
@@ -197,9 +197,17 @@ def in_hours(table: npt.NDArray[np.bool_], site: Site, at_ms: Int64s) -> npt.NDA
     return found
 
 
-def minute_of(clock: str) -> int:
-    """The minute of the day of a `Clock`."""
-    return int(clock[:2]) * 60 + int(clock[3:])
+def minute_of(clock: str, where: str = "") -> int:
+    """The minute of the day of a local time such as "07:30"; the end of a day is "24:00".
+
+    Raises:
+        ConfigError: It is no such time.
+    """
+    found = _CLOCK.fullmatch(clock)
+    minute = int(found[1]) * 60 + int(found[2]) if found else _DAY_MINUTES + 1
+    if minute > _DAY_MINUTES:
+        raise ConfigError(where, f'{clock!r} is no time such as "07:30"')
+    return minute
 
 
 def _tariff(name: str, group: Sequence[tuple[int, TariffTable]]) -> Tariff:
@@ -224,7 +232,7 @@ def _compiled(table: TariffTable, where: str, since: date) -> _Prices:
     marked = any(rate.peak for rate in table.rate)
     flat = prices.min() == prices.max()
     peak = np.array([rate.peak if marked else (not flat and rate.price == prices.max()) for rate in table.rate])
-    borders = [minute for rate in table.rate for piece in _pieces(rate.hours) for minute in piece]
+    borders = [minute for rate in table.rate for piece in _pieces(rate.hours, where) for minute in piece]
     grain_ms = gcd(_QUARTER_MS, *(minute * _MINUTE_MS for minute in borders))
     has_holidays = _names_holidays(table.rate)
     return _Prices(since, table.standing_per_day, prices[rate_of], peak[rate_of], has_holidays, grain_ms)
@@ -257,7 +265,7 @@ def _names_holidays(rates: Sequence[Rate]) -> bool:
 
 def _lay(table: npt.NDArray[np.int64], rate: Rate, index: int, where: str) -> None:
     for day in _days(rate.days, f"{where}.rate[{index}].days"):
-        for first, after in _pieces(rate.hours):
+        for first, after in _pieces(rate.hours, f"{where}.rate[{index}]"):
             taken = np.flatnonzero(table[day, first:after] >= 0)
             if taken.size:
                 at = first + int(taken[0])
@@ -299,8 +307,9 @@ def _day_range(name: str, where: str) -> set[int]:
     return {(start + step) % 7 for step in range(length)}
 
 
-def _pieces(hours: Hours) -> list[tuple[int, int]]:
-    first, after = minute_of(hours.start), minute_of(hours.end)
+def _pieces(hours: Hours, where: str) -> list[tuple[int, int]]:
+    """The minutes of a day, as one piece, or two where they reach over midnight."""
+    first, after = minute_of(hours.start, f"{where}.from"), minute_of(hours.end, f"{where}.to")
     if first < after:
         return [(first, after)]
     return [piece for piece in ((0, after), (first, _DAY_MINUTES)) if piece[0] < piece[1]]

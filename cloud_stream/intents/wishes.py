@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from cloud_stream.intents.periods import Per
-from cloud_stream.intents.tariffs import Clock, Hours, Tariff, TariffTable, compile_tariffs, hours_table
+from cloud_stream.intents.tariffs import Hours, Tariff, TariffTable, compile_tariffs, hours_table, minute_of
 from cloud_stream.sites import Site, Sites
 from wattline.config import DurationMs, load
 from wattline.errors import ConfigError
@@ -122,7 +122,7 @@ class ShiftLoad(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     id: Id
     hours: DurationMs = DurationMs(0)
     kwh: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
-    by: Clock = "07:00"
+    by: str = "07:00"
 
 
 class Shift(Wish, frozen=True, tag="shift"):
@@ -270,6 +270,7 @@ def _check_shift(wish: Shift, book: Book, sites: Sites, shifted: dict[tuple[str,
 
 
 def _check_shift_load(load_: ShiftLoad, where: str) -> None:
+    minute_of(load_.by, f"{where}.by")
     if load_.hours > DAY_MS:
         raise ConfigError(f"{where}.hours", "is more than a day has")
     if load_.hours and load_.kwh:

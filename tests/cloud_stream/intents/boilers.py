@@ -32,6 +32,15 @@ class Boiler:
     flow_w: float = 0.0
     deaf: bool = False
     manual: bool = False
+    history: list[tuple[int, bool, float]] = field(default_factory=list)
+
+    def on_minutes(self, start_ms: int, end_ms: int) -> int:
+        """How many minutes its relay was on in [start, end)."""
+        return sum(was_on for at_ms, was_on, _ in self.history if start_ms <= at_ms < end_ms)
+
+    def warmth_at(self, at_ms: int) -> float:
+        """The water's temperature at the beginning of a minute."""
+        return next(warmth_c for minute_ms, _, warmth_c in self.history if minute_ms == at_ms)
 
     def run(self, now_ms: int) -> float:
         """One minute; returns the power taken."""
@@ -40,6 +49,7 @@ class Boiler:
         if self.temperature_c > THERMOSTAT_C[1]:
             self.heating = False
         self.flow_w = self.power_w if self.heating and (self.relay_on or self.deaf) else 0.0
+        self.history.append((now_ms, self.relay_on, self.temperature_c))
         taken_kwh = self.draws.get(now_ms // MINUTE_MS % 1440, 0.0)
         gained_kwh = (self.flow_w - LOSS_W_PER_K * (self.temperature_c - ROOM_C)) / 60_000 - taken_kwh
         self.temperature_c += gained_kwh / WATER_KWH_PER_K
@@ -69,8 +79,7 @@ class House:
             if boiler.order and self.now_ms >= boiler.until_ms:
                 self._answer(boiler, boiler.order, "expired", relay_on=True)
         flows = {boiler.name: boiler.run(self.now_ms) for boiler in self.boilers}
-        hour = self.now_ms / 3_600_000 % 24
-        total_w = self.base_w + 600 * sin(2 * pi * (hour - 11) / 24) + sum(flows.values())
+        total_w = self.base_of(self.now_ms) + sum(flows.values())
         self.power_w.append(total_w)
         facts = self._rows("site", "", total_w)
         for name, flow_w in flows.items():
@@ -80,6 +89,15 @@ class House:
         facts += self.answers
         self.answers = []
         return tuple(facts)
+
+    def base_of(self, at_ms: int) -> float:
+        """What everything else takes."""
+        return self.base_w + 600 * sin(2 * pi * (at_ms / 3_600_000 % 24 - 11) / 24)
+
+    def take_over(self, boiler: Boiler) -> None:
+        """Somebody switches it on by hand."""
+        boiler.manual = True
+        self._answer(boiler, boiler.order, "overridden", relay_on=True)
 
     def obey(self, order: Order) -> None:
         """The gateway takes an order; least times are kept here as well."""
@@ -106,7 +124,13 @@ class House:
         boiler.relay_on = relay_on
         boiler.order = "" if relay_on else order
         tags = {"gateway": "gw-1", "site": self.site, "load": boiler.name}
-        fields = {"id": order, "action": action, "state": state, "reason": "", "expires_at": boiler.until_ms}
+        fields: dict[str, float | int | str | bool] = {
+            "id": order,
+            "action": action,
+            "state": state,
+            "reason": "",
+            "expires_at": boiler.until_ms,
+        }
         self.answers.append(Point("command", tags, self.now_ms, fields))
         switched = {"mode": "manual" if boiler.manual else "auto", "state": "on" if relay_on else "off"}
         self.answers.append(Point("load", tags, self.now_ms, switched))
