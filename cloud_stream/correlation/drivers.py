@@ -42,10 +42,11 @@ class Finding:
         r2: Share of the variance explained: by the degree-day fit, by a straight line, by the means of the hours.
         slope_kwh_per_unit: `temperature`: kWh a day for each degree below `balance_c` (below any, without one).
             `occupancy`: kWh an hour for each person more.
-        cooling_kwh_per_unit: `temperature`: kWh a day for each degree above it.
+        cooling_kwh_per_unit: `temperature`: kWh a day for each degree above `cooling_balance_c`.
         base_kwh: `temperature`: a day's use at the balance point. `occupancy`: an hour's with nobody there.
             `hour`: an hour's use at the quietest time of the day.
-        balance_c: Outdoor temperature at which heating or cooling begins.
+        balance_c: Outdoor temperature below which heating begins, or above which cooling does where nobody heats.
+        cooling_balance_c: Outdoor temperature above which cooling begins.
         peak_hour: `hour`: the local hour of the highest mean use. peak_kwh: that use in an hour.
     """
 
@@ -59,6 +60,7 @@ class Finding:
     cooling_kwh_per_unit: float | None = None
     base_kwh: float | None = None
     balance_c: float | None = None
+    cooling_balance_c: float | None = None
     peak_hour: int | None = None
     peak_kwh: float | None = None
 
@@ -103,6 +105,7 @@ def temperature_finding(history: History) -> tuple[Finding, Fit | None]:
         cooling_kwh_per_unit=fit.cooling_kwh,
         base_kwh=None if fit.balance_c is None else fit.base_kwh,
         balance_c=fit.balance_c,
+        cooling_balance_c=fit.cooled_above_c,
     )
     return found, fit
 
@@ -231,13 +234,15 @@ def _strength(r: float, days: int) -> str:
 
 def _fit_words(fit: Fit) -> str:
     parts = []
-    where = "" if fit.balance_c is None else f" {fit.balance_c:.0f} °C"
-    if fit.heating_kwh:
-        parts.append(f"{fit.heating_kwh:.3g} kWh a day more for each degree {'below' + where if where else 'colder'}")
-    if fit.cooling_kwh:
-        parts.append(f"{fit.cooling_kwh:.3g} kWh a day more for each degree {'above' + where if where else 'warmer'}")
+    for slope_kwh, balance_c, side, way in (
+        (fit.heating_kwh, fit.heated_below_c, "below", "colder"),
+        (fit.cooling_kwh, fit.cooled_above_c, "above", "warmer"),
+    ):
+        if slope_kwh:
+            where = way if balance_c is None else f"{side} {balance_c:.0f} °C"
+            parts.append(f"{slope_kwh:.3g} kWh a day more for each degree {where}")
     text = "; ".join(parts)
-    if text and not where:
+    if text and fit.balance_c is None:
         text += " (the days have shown no temperature at which it begins)"
     return f"{text}." if text else ""
 

@@ -46,13 +46,15 @@ def _scatter(axes: "Axes", history: History) -> None:
     if fit is not None and found.r is not None:
         line = np.linspace(np.nanmin(warmth), np.nanmax(warmth), 200)
         axes.plot(line, fit.at(line), color=_FIT, linewidth=2, label=f"fit: R² {fit.r2:.2f}, r {found.r:+.2f}")
-        if fit.balance_c is not None:
-            axes.axvline(fit.balance_c, color=_FIT, linewidth=0.8, linestyle=":")
+        for balance_c in (fit.heated_below_c, fit.cooled_above_c):
+            if balance_c is not None:
+                axes.axvline(balance_c, color=_FIT, linewidth=0.8, linestyle=":")
     elif found.note:
         axes.text(0.5, 0.5, found.note, transform=axes.transAxes, ha="center", color=_INK, wrap=True)
     axes.set_xlabel("mean outdoor temperature of the day, °C")
     axes.set_ylabel("use of the day, kWh")
-    axes.legend(frameon=False, fontsize=8)
+    if np.isfinite(energy + warmth).any():
+        axes.legend(frameon=False, fontsize=8)
 
 
 def _profile(axes: "Axes", history: History) -> None:

@@ -154,7 +154,7 @@ def test_a_site_that_is_silent_for_days_is_not_looked_at(store: Store) -> None:
 
 
 def test_every_field_that_may_be_there_can_be_stored_and_read() -> None:
-    full = Finding("hour", "note", 90, -0.5, -0.4, 0.3, 1.0, 2.0, 3.0, 14.0, 19, 0.5)
+    full = Finding("hour", "note", 90, -0.5, -0.4, 0.3, 1.0, 2.0, 3.0, 14.0, 20.0, 19, 0.5)
     for finding in (full, Finding("temperature", "too few"), replace(full, peak_hour=None)):
         (point,) = correlation_points("house", "", NOW, [finding])
         assert problem(point) == ""

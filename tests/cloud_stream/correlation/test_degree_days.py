@@ -10,21 +10,26 @@ from tests.cloud_stream.correlation.series import random, winds
 
 
 @pytest.mark.parametrize(
-    ("heating", "cooling", "balance", "mean_c"),
+    ("heating", "below", "cooling", "above", "mean_c"),
     [
-        pytest.param(1.5, 0.0, 14.0, 10.0, id="a heated home"),
-        pytest.param(0.0, 2.0, 20.0, 22.0, id="a cooled office"),
-        pytest.param(1.0, 3.0, 16.0, 16.0, id="both"),
-        pytest.param(1.0, 0.0, 15.0, 6.0, id="few mild days"),
+        pytest.param(1.5, 14.0, 0.0, None, 10.0, id="a heated home"),
+        pytest.param(0.0, None, 2.0, 20.0, 22.0, id="a cooled office"),
+        pytest.param(1.0, 16.0, 3.0, 16.0, 16.0, id="both, from the same temperature on"),
+        pytest.param(1.0, 13.0, 2.0, 19.0, 16.0, id="both, and mild days between"),
+        pytest.param(1.0, 15.0, 0.0, None, 6.0, id="few mild days"),
     ],
 )
-def test_slopes_and_balance_are_recovered(heating: float, cooling: float, balance: float, mean_c: float) -> None:
+def test_slopes_and_balance_are_recovered(
+    heating: float, below: float | None, cooling: float, above: float | None, mean_c: float
+) -> None:
     t = winds(180, mean_c)
-    y = 8 + heating * np.maximum(0, balance - t) + cooling * np.maximum(0, t - balance) + random(2).normal(0, 1, 180)
+    y = 8 + random(2).normal(0, 0.7, 180)
+    y += heating * np.maximum(0, (below or -99) - t) + cooling * np.maximum(0, t - (above or 99))
     fit = fit_degree_days(t, y)
     assert fit.heating_kwh == pytest.approx(heating, rel=0.15)
     assert fit.cooling_kwh == pytest.approx(cooling, rel=0.15)
-    assert fit.balance_c == pytest.approx(balance, abs=1.5)
+    assert fit.heated_below_c == (pytest.approx(below, abs=1.2) if below else None)
+    assert fit.cooled_above_c == (pytest.approx(above, abs=1.2) if above else None)
     assert fit.base_kwh == pytest.approx(8, abs=1)
     assert fit.r2 > 0.8
     assert fit.at(t).mean() == pytest.approx(y.mean())
