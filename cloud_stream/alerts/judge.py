@@ -7,6 +7,7 @@ a notice for people (`wording`).
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from cloud_stream.alerts.condition import NEVER, Sample, Surroundings, Verdict, Watcher
@@ -32,23 +33,24 @@ Subject = tuple[int, str, str]
 """The rule's place, the site, and the meter or gateway."""
 
 
-class TrackState(NamedTuple):
-    """What is remembered of one subject, as plain values for a snapshot."""
+Kept = tuple[str, str, tuple[Any, ...], tuple[Any, ...]]
+"""What is remembered of one subject: site, meter or gateway, what its watcher and what its episode remember."""
+
+
+class Group(NamedTuple):
+    """The subjects of one rule that share a severity, in a snapshot: plain values, for there may be many."""
 
     rule: str
     severity: str
     level: str
-    site: str
-    meter: str
-    watcher: tuple[Any, ...]
-    episode: tuple[Any, ...]
+    tracks: tuple[Kept, ...]
 
 
 class JudgeState(NamedTuple):
     """A snapshot of a judge: what each rule was about, and every subject."""
 
     bases: Mapping[str, tuple[object, ...]]
-    tracks: tuple[TrackState, ...]
+    groups: tuple[Group, ...]
     evicted: int
 
 
@@ -70,6 +72,12 @@ class _Track:
     @property
     def subject(self) -> Subject:
         return self.watch.index, self.site, self.meter
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """Rule, severity and level."""
+        rule = self.variant.rule or self.watch.rule
+        return rule.name, rule.severity.value, rule.subject_level
 
 
 class AlertJudge:
@@ -103,7 +111,7 @@ class AlertJudge:
         self._max_age_ms = max_age_ms
         self._source: RulesSource | None = rules if callable(rules) else None
         self._set = rules() if callable(rules) else RuleSet(tuple(rules))
-        self._leaving: list[TrackState] = []
+        self._leaving: list[tuple[Group, Kept]] = []
         self._now_ms = 0
         self._install(self._set.rules)
         self._unsaid = self._set.problem
@@ -150,20 +158,26 @@ class AlertJudge:
     def state(self) -> JudgeState:
         """Everything to go on from, picklable and independent of this object."""
         bases = {rule.name: rule.basis for rule in self._set.rules if rule.enabled}
-        return JudgeState(bases, tuple(map(_frozen, self._tracks.values())), self.evicted)
+        groups: dict[tuple[str, str, str], list[Kept]] = {}
+        for track in self._tracks.values():
+            kept = (track.site, track.meter, track.watcher.freeze(), track.episode.freeze())
+            groups.setdefault(track.labels, []).append(kept)
+        return JudgeState(
+            bases, tuple(Group(*labels, tuple(tracks)) for labels, tracks in groups.items()), self.evicted
+        )
 
     def restore(self, state: JudgeState) -> None:
         """Go on from a snapshot; rules that are gone or are about something else now begin anew."""
         self._install(self._set.rules)
         self.counts["evicted"] = state.evicted
-        same = {
-            watch.rule.name: watch for watch in self._watches if state.bases.get(watch.rule.name) == watch.rule.basis
-        }
-        for kept in state.tracks:
-            watch = same.get(kept.rule)
-            if watch is None or not self._take_back(watch, kept):
-                self._leaving.append(kept)
-        self._leaving = [kept for kept in self._leaving if _is_believed(kept)]
+        watches = {watch.rule.name: watch for watch in self._watches}
+        for group in state.groups:
+            watch = watches.get(group.rule)
+            is_same = watch is not None and state.bases.get(group.rule) == watch.rule.basis
+            for kept in group.tracks:
+                if not is_same or watch is None or not self._take_back(watch, kept):
+                    self._leaving.append((group, kept))
+        self._leaving = [(group, kept) for group, kept in self._leaving if _is_believed(kept)]
 
     def _install(self, rules: Sequence[Rule]) -> None:
         self._watches = watches_of(rules, self._around, self._max_age_ms)
@@ -187,12 +201,12 @@ class AlertJudge:
     def _in_order(self, points: Iterable[Point]) -> Iterator[tuple[tuple[str, ...], Point]]:
         """The facts that some rule looks at, in the order of time; what gateways say of themselves as it came."""
         known = []
-        for number, point in enumerate(points):
+        for point in points:
             feed = feed_of(point)
             if self._routes.knows(feed):
-                known.append((0 if point.measurement == GATEWAY else point.t_ms, number, feed, point))
-        known.sort(key=lambda entry: entry[:2])
-        for _, _, feed, point in known:
+                known.append((0 if point.measurement == GATEWAY else point.t_ms, feed, point))
+        known.sort(key=itemgetter(0))
+        for _, feed, point in known:
             yield feed, point
 
     def _track(self, watch: Watch, point: Point, site: str, member: str) -> _Track | None:
@@ -218,13 +232,13 @@ class AlertJudge:
         track.watcher, track.episode = variant.condition.watcher(site, meter), Episode()
         return track
 
-    def _take_back(self, watch: Watch, kept: TrackState) -> bool:
-        variant = watch.variant_for(kept.site, kept.meter)
-        if variant.condition is None or not watch.rule.covers(kept.site, kept.meter):
+    def _take_back(self, watch: Watch, kept: Kept) -> bool:
+        site, meter, watcher, episode = kept
+        variant = watch.variant_for(site, meter)
+        if variant.condition is None or not watch.rule.covers(site, meter):
             return False
-        track = _Track(watch, variant, kept.site, kept.meter)
-        track.watcher = variant.condition.watcher(kept.site, kept.meter, kept.watcher)
-        track.episode = Episode(*kept.episode)
+        track = _Track(watch, variant, site, meter)
+        track.watcher, track.episode = variant.condition.watcher(site, meter, watcher), Episode(*episode)
         self._tracks[track.subject] = track
         self._remember(track)
         return True
@@ -282,8 +296,8 @@ class AlertJudge:
         """What to say of alerts whose rule is gone, and of rules that could not be loaded."""
         said: list[Decision] = [self._unsaid] if self._unsaid is not None else []
         self._unsaid = None
-        for kept in self._leaving:
-            said += _farewell(kept, now_ms)
+        for group, kept in self._leaving:
+            said += _farewell(group, kept, now_ms)
         self._leaving = []
         return said
 
@@ -317,38 +331,31 @@ def _concerns(track: _Track, point: Point, site: str, member: str) -> bool:
     return condition is not None and condition.subject(point, site, member) is not None
 
 
-def _frozen(track: _Track) -> TrackState:
-    rule = track.variant.rule or track.watch.rule
-    severity, level = rule.severity.value, rule.subject_level
-    watcher, episode = track.watcher.freeze(), track.episode.freeze()
-    return TrackState(rule.name, severity, level, track.site, track.meter, watcher, episode)
-
-
-def _is_believed(kept: TrackState) -> bool:
-    episode = Episode(*kept.episode)
+def _is_believed(kept: Kept) -> bool:
+    episode = Episode(*kept[-1])
     return episode.is_firing or episode.is_told
 
 
-def _farewell(kept: TrackState, now_ms: int) -> Iterator[Decision]:
+def _farewell(group: Group, kept: Kept, now_ms: int) -> Iterator[Decision]:
     """The end of an alert whose rule is not there any more."""
-    episode = Episode(*kept.episode)
-    since_ms, about = episode.since_ms, who(kept.level, kept.site, kept.meter)
-    tags = alert_tags(kept.rule, kept.severity, kept.level, kept.site, kept.meter)
+    (rule, severity, level, _), (site, meter, _, remembered) = group, kept
+    episode, about = Episode(*remembered), who(level, site, meter)
     text = f"{about}: {GONE}"
-    fields: dict[str, float | int | str | bool] = {"state": "resolved", "message": text, "since_ms": since_ms}
+    fields: dict[str, float | int | str | bool] = {"state": "resolved", "message": text, "since_ms": episode.since_ms}
+    tags = alert_tags(rule, severity, level, site, meter)
     yield Point(ALERT, tags, now_ms, fields | {"told": episode.is_told})
     if episode.is_told:
         yield Notice(
-            key=notice_key(kept.rule, kept.level, kept.site, kept.meter, since_ms, "resolved", 1),
-            group=kept.rule,
+            key=notice_key(rule, level, site, meter, episode.since_ms, "resolved", 1),
+            group=rule,
             state="resolved",
-            severity=kept.severity,
+            severity=severity,
             happened_ms=now_ms,
             decided_ms=now_ms,
-            since_ms=since_ms,
-            level=kept.level,
-            site=kept.site,
-            meter=kept.meter,
-            title=f"{kept.rule}: {about}",
+            since_ms=episode.since_ms,
+            level=level,
+            site=site,
+            meter=meter,
+            title=f"{rule}: {about}",
             text=text,
         )

@@ -65,6 +65,10 @@ class Turn(NamedTuple):
     fired_ms: int
 
 
+def _phase(values: tuple[int, int, int]) -> Phase:
+    return CALM if values[0] == State.CALM else Phase(*values)
+
+
 def advance(phase: Phase, sample: Sample, hold_ms: int, keep_ms: int) -> Phase:
     """The phase after a sample."""
     if sample.verdict is Verdict.BEYOND:
@@ -103,7 +107,7 @@ class Episode:
                 and the time under which the store was told last that it fires.
         """
         self.newest_ms = newest_ms
-        self._before, self._now = (CALM if tuple(phase) == CALM else Phase(*phase) for phase in phases)
+        self._before, self._now = map(_phase, phases)
         self._told = dict(told)
         self._paged_ms, self._pages, self._fired_ms = pages
 
@@ -145,7 +149,9 @@ class Episode:
                 yield turn
 
     def freeze(self) -> Frozen:
-        """What to go on from."""
+        """What to go on from; short while all is well, as it nearly always is."""
+        if self._now is CALM and self._before is CALM and not self._told and not self._pages:
+            return (self.newest_ms,)
         phases = (tuple(self._before), tuple(self._now))
         return self.newest_ms, phases, tuple(self._told.items()), (self._paged_ms, self._pages, self._fired_ms)
 

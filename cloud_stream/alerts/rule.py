@@ -208,13 +208,11 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             raise ConfigError("sites", "level = 'fleet' has no sites")
 
     def _check_overrides(self, made: Made) -> None:
-        for number, (one, changed) in enumerate(self.variants()):
-            if one is None:
-                return
+        for number, one in enumerate(self.override):
             try:
                 self._check_override(one)
-                if changed is not None:
-                    changed.check_own(made)
+                if one.enabled:
+                    msgspec.structs.replace(self, override=(), **one.changes).check_own(made)
             except ConfigError as error:
                 raise ConfigError(f"override[{number}].{error.where}", error.problem) from None
 

@@ -1,6 +1,6 @@
 """Which facts go to which rules: by what a fact is and whom it is about, never by trying every rule."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from cloud_stream.alerts.condition import Condition, Feed, Surroundings
@@ -27,19 +27,19 @@ class Watch:
     Attributes:
         index: Its place in the file.
         variants: For the subjects of each override, in their order; the last is for everyone else.
+        has_overrides: Whether there are others than the last.
     """
 
     index: int
     rule: Rule
     variants: tuple[Variant, ...]
-
-    @property
-    def has_overrides(self) -> bool:
-        """Whether it is different for some subjects."""
-        return len(self.variants) > 1
+    has_overrides: bool
 
     def subject(self, point: Point, site: str, member: str) -> tuple[str, str] | None:
         """Whom a fact is about, when any variant takes it."""
+        if not self.has_overrides:
+            condition = self.variants[0].condition
+            return condition.subject(point, site, member) if condition is not None else None
         for variant in reversed(self.variants):
             found = variant.condition.subject(point, site, member) if variant.condition is not None else None
             if found is not None:
@@ -68,18 +68,16 @@ class Routes:
             for feed in _feeds(watch):
                 self._add(self._routes.setdefault(feed, _Route()), watch)
 
-    def find(self, feed: Feed, site: str, member: str) -> Iterator[Watch]:
+    def find(self, feed: Feed, site: str, member: str) -> Sequence[Watch]:
         """The rules that may be about a fact of this feed, of this site and meter or gateway."""
         route = self._routes.get(feed)
         if route is None:
-            return
-        yield from route.everyone
-        if route.by_site:
-            yield from route.by_site.get(site, ())
-        if route.by_member:
-            for watch in route.by_member.get(member, ()):
-                if not watch.rule.sites or site in watch.rule.sites:
-                    yield watch
+            return ()
+        if not route.by_site and not route.by_member:
+            return route.everyone
+        members = route.by_member.get(member, ())
+        of_members = [watch for watch in members if not watch.rule.sites or site in watch.rule.sites]
+        return [*route.everyone, *route.by_site.get(site, ()), *of_members]
 
     def knows(self, feed: Feed) -> bool:
         """Whether any rule looks at such facts."""
@@ -99,13 +97,7 @@ class Routes:
 
 def watches_of(rules: Sequence[Rule], around: Surroundings, max_age_ms: int) -> list[Watch]:
     """The rules that are switched on, at work."""
-    return [
-        Watch(
-            index, rule, tuple(_variant(override, changed, around, max_age_ms) for override, changed in rule.variants())
-        )
-        for index, rule in enumerate(rules)
-        if rule.enabled
-    ]
+    return [_watch(index, rule, around, max_age_ms) for index, rule in enumerate(rules) if rule.enabled]
 
 
 def feed_of(point: Point) -> Feed:
@@ -123,6 +115,11 @@ def place_of(point: Point) -> tuple[str, str]:
     if point.measurement == GATEWAY:
         return str(point.fields.get("site", "")), point.tags.get("gateway", "")
     return point.tags.get("site", ""), point.tags.get("meter", "")
+
+
+def _watch(index: int, rule: Rule, around: Surroundings, max_age_ms: int) -> Watch:
+    variants = tuple(_variant(override, changed, around, max_age_ms) for override, changed in rule.variants())
+    return Watch(index, rule, variants, has_overrides=len(variants) > 1)
 
 
 def _variant(override: Override | None, rule: Rule | None, around: Surroundings, max_age_ms: int) -> Variant:

@@ -209,8 +209,9 @@ class _Windows:
         return 1 + len(self._judged) + len(self._held)
 
     def take(self, point: Point, now_ms: int) -> Sequence[Sample]:
-        value = float(point.fields[self._condition.field])
-        if self._held.hold(point.t_ms, value, now_ms) or self._condition.looks_ahead:
+        condition, value = self._condition, float(point.fields[self._condition.field])
+        is_closed = self._held.hold(point.t_ms, value, now_ms)
+        if is_closed or (condition.looks_ahead and condition.rule.is_beyond(value)):
             return self.due(now_ms)
         return ()
 
@@ -218,8 +219,10 @@ class _Windows:
         last_n = self._condition.rule.last_n
         samples = []
         for start_ms, value in self._held.closed(now_ms):
-            if _remember(self._judged, start_ms, value, last_n) and len(self._judged) == last_n:
-                mean = value if last_n == 1 else fsum(value for _, value in self._judged) / last_n
+            if last_n == 1:  # the episode knows what is a revision, and what is history
+                samples.append(self._condition.sample(start_ms, value))
+            elif _remember(self._judged, start_ms, value, last_n) and len(self._judged) == last_n:
+                mean = fsum(value for _, value in self._judged) / last_n
                 samples.append(self._condition.sample(self._judged[-1][0], mean))
         if self._condition.looks_ahead:
             ahead = (

@@ -101,6 +101,11 @@ def messages(decisions: Decisions) -> list[str]:
     return [str(point.fields["message"]) for point in alerts(decisions) if "message" in point.fields]
 
 
+def tracks(who: AlertJudge) -> list[Any]:
+    """What is remembered of each subject."""
+    return [track for group in who.state().groups for track in group.tracks]
+
+
 def play(who: AlertJudge, points: Iterable[Point], delay_ms: int = 1000) -> Decisions:
     """Give each fact at its time, and a look at the clock each minute in between."""
     said: list[Point | Notice] = []

@@ -158,6 +158,139 @@ def test_a_wrong_file_is_one_error_with_the_path_inside(tmp_path: Path, text: st
     assert problem in caught.value.problem
 
 
+def _of(kind: str, *lines: str) -> str:
+    return "\n".join(["[[rule]]", f'kind = "{kind}"', 'name = "a"', *lines, ""])
+
+
+OVERRIDE = "[[rule.override]]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "problem"),
+    [
+        (_of("magic"), "rule[0].kind", "'magic' is none of threshold, consumption, forecast"),
+        (_of("consumption"), "rule[0]", "the key 'above' is missing"),
+        (_of("consumption", "above = 1", 'quantity = "power_w"'), "rule[0].quantity", "'power_w' is no amount"),
+        (_of("consumption", "above = 1", 'quantity = "joy"'), "rule[0].quantity", "'joy' is unknown"),
+        (_of("consumption", "above = -1"), "rule[0].above", "not a limit of consumption"),
+        (_of("consumption", "above = 1", 'per = "week"'), "rule[0].per", "week"),
+        (_of("consumption", "above = 1", 'window = "1h"'), "rule[0].window", "no windows of 1h are made"),
+        (_of("consumption", "above = 1", 'for = "1h"'), "rule[0]", "unknown key 'for'"),
+        (_of("forecast", "above = 1"), "rule[0].kind", "cloud.toml has no [forecast] section"),
+        (_of("deviation", "relative = 1.0"), "rule[0].kind", "cloud.toml has no [forecast] section"),
+        (_of("anomalies", 'level = "fleet"'), "rule[0].level", "per meter or site"),
+        (_of("anomalies", "at_least = 0"), "rule[0].at_least", ">= 1"),
+        (_of("anomalies", 'within = "60d"'), "rule[0].within", "at most"),
+        (_of("anomalies", "min_score = 2.0"), "rule[0].min_score", "<= 1"),
+        (_of("event"), "rule[0]", "the key 'events' is missing"),
+        (_of("event", "events = []"), "rule[0].events", "names no event"),
+        (_of("event", 'events = ["a"]', 'ends = ["a"]'), "rule[0].ends", "cannot begin and end"),
+        (_of("silent"), "rule[0]", "the key 'after' is missing"),
+        (_of("silent", 'after = "1s"'), "rule[0].after", "is below"),
+        (_of("silent", 'after = "2d"', 'forget_after = "1d"'), "rule[0].forget_after", "would never fire"),
+        (_of("silent", 'after = "1h"', 'level = "fleet"'), "rule[0].level", "per meter or site"),
+        (_of("gateway_offline", 'meters = ["m"]'), "rule[0]", "unknown key 'meters'"),
+        (_of("gateway_offline", 'for = "60d"'), "rule[0].for", "longer than 31 days"),
+        (_of("clock_drift", 'above = "100ms"'), "rule[0].above", "the way through the network"),
+        (ONE_RULE + 'active = {from = "08:00", to = "08:00"}\n', "rule[0].active.to", "never be active"),
+        (ONE_RULE + 'active = {days = ["monday"]}\n', "rule[0].active.days[0]", "monday"),
+        (ONE_RULE + 'active = {time_zone = "Mars"}\n', "rule[0].active.time_zone", "is no time zone"),
+        (ONE_RULE + 'keep_firing_for = "60d"\n', "rule[0].keep_firing_for", "longer than 31 days"),
+        (ONE_RULE + 'segments = ["night"]\n', "rule[0].segments", "no meter is in segment 'night'"),
+        (ONE_RULE + 'level = "site"\nsegments = ["night"]\n', "rule[0].segments", "no meter is in segment"),
+        (ONE_RULE + OVERRIDE + "above = 1\n", "rule[0].override[0].meters", "whom is the override about"),
+        (ONE_RULE + OVERRIDE + 'gateways = ["g"]\n', "rule[0].override[0].gateways", "has no gateways"),
+        (ONE_RULE + OVERRIDE + 'sites = ["h"]\nbelow = 1\n', "rule[0].override[0].above", "either"),
+        (ONE_RULE + OVERRIDE + 'sites = ["h"]\nclear = 6000\n', "rule[0].override[0].clear", "beyond the limit"),
+        (ONE_RULE + OVERRIDE + 'sites = ["h"]\nafter = "1h"\n', "rule[0].override[0].after", "no key of kind"),
+        (ONE_RULE + OVERRIDE + 'sites = ["h"]\ncolour = 1\n', "rule[0].override[0]", "unknown key 'colour'"),
+        (
+            ONE_RULE + 'level = "fleet"\n' + OVERRIDE + 'sites = ["h"]\nabove = 1\n',
+            "rule[0].override[0].sites",
+            "has no sites to tell apart",
+        ),
+        (
+            _of("silent", 'after = "1h"') + OVERRIDE + 'meters = ["m"]\nafter = "60d"\n',
+            "rule[0].override[0].forget_after",
+            "would never fire",
+        ),
+    ],
+)
+def test_each_kind_says_what_it_cannot_do(tmp_path: Path, text: str, where: str, problem: str) -> None:
+    file = _write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_rules(file, WINDOWS_MS, forecasts=False)
+    assert caught.value.where.removeprefix(str(file)).removeprefix(": ") == where
+    assert problem in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "problem"),
+    [
+        (_of("forecast", "below = 1.0"), "rule[0].below", "by its peak"),
+        (_of("forecast", "above = 1.0", 'within = "3d"'), "rule[0].within", "48h"),
+        (_of("deviation"), "rule[0].outside_band", "either"),
+        (_of("deviation", "relative = 1.0", "outside_band = 1.0"), "rule[0].outside_band", "either"),
+        (_of("deviation", "relative = 1.0", 'window = "5m"'), "rule[0].window", "forecasts are of intervals of 30m"),
+        (_of("deviation", "relative = 1.0", 'for = "60d"'), "rule[0].for", "31 days"),
+    ],
+)
+def test_rules_on_forecasts_say_so_too(tmp_path: Path, text: str, where: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem) as caught:
+        load_rules(_write(tmp_path, text), WINDOWS_MS, forecasts=True)
+    assert caught.value.where.endswith(f": {where}")
+
+
+def test_whether_there_are_forecasts_need_not_be_known(tmp_path: Path) -> None:
+    assert load_rules(_write(tmp_path, _of("forecast", "above = 1.0")), WINDOWS_MS)
+
+
+def test_segments_become_meters(tmp_path: Path) -> None:
+    file = tmp_path / "segments.csv"
+    file.write_text("meter,segment\nm1,night\nm2,day\nm3,night\nm4,flat\n")
+    text = f'segments = "{file}"\n' + ONE_RULE + 'segments = ["night", "day"]\n'
+    (rule,) = load_rules(_write(tmp_path, text))
+    assert rule.members == ("m1", "m2", "m3")
+    (rule,) = load_rules(_write(tmp_path, text + 'meters = ["m3", "m4"]\n'))
+    assert rule.members == ("m3",)
+    with pytest.raises(ConfigError, match=r"rule\[0\]\.segments: none of the rule's meters"):
+        load_rules(_write(tmp_path, text + 'meters = ["m4"]\n'))
+
+
+def test_a_wrong_segments_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.csv: No such file"):
+        load_rules(_write(tmp_path, 'segments = "nowhere.csv"\n' + ONE_RULE))
+
+
+def test_every_kind_says_in_words_what_it_does(tmp_path: Path) -> None:
+    text = "".join(
+        (
+            ONE_RULE,
+            _of("consumption", "above = 12"),
+            _of("forecast", "above = 4.5", 'band = "upper"'),
+            _of("deviation", "outside_band = 2.0", 'for = "2h"'),
+            _of("anomalies", "at_least = 3", 'within = "6h"'),
+            _of("event", 'events = ["counter_jump"]'),
+            _of("silent", 'after = "30m"'),
+            _of("gateway_offline", 'for = "5m"'),
+            _of("clock_drift", 'above = "30s"'),
+        )
+    )
+    for number in range(9):
+        text = text.replace('name = "a"', f'name = "rule {number}"', 1)
+    assert [rule.words() for rule in load_rules(_write(tmp_path, text), WINDOWS_MS, forecasts=True)] == [
+        "mean power_w over 5m above 5000 (ends at 4750)",
+        "energy_kwh of the local day above 12",
+        "the upper end of the forecast of energy_kwh within 1d above 4.5 (ends at 4.275)",
+        "energy_kwh more than 2 half widths of the band away from its day_ahead forecast for 2h",
+        "at least 3 anomalies within 6h",
+        "counter_jump, for 1h",
+        "no data for 30m",
+        "the gateway is offline for 5m",
+        "the gateway's clock is off by more than 30s for 5m",
+    ]
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
         load_rules(tmp_path / "none.toml")

@@ -17,6 +17,7 @@ from tests.cloud_stream.alerts.facts import (
     paged,
     restarted,
     states,
+    tracks,
 )
 
 T_MS = at("2026-11-21 12:00")
@@ -122,8 +123,8 @@ def test_a_repeated_event_is_not_told_again_after_a_restart() -> None:
 def test_events_are_bounded() -> None:
     who = judge(THREE)
     who.judge([anomaly(T_MS + number) for number in range(5000)], T_MS + HOUR_MS)
-    (track,) = who.state().tracks
-    assert len(track.watcher[1]) <= 3 + 64
+    ((_, _, watcher, _),) = tracks(who)
+    assert len(watcher[1]) <= 3 + 64
 
 
 def test_a_backlog_of_events_pages_nobody() -> None:

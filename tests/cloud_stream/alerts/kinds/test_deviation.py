@@ -14,6 +14,7 @@ from tests.cloud_stream.alerts.facts import (
     messages,
     restarted,
     states,
+    tracks,
     usage,
 )
 
@@ -105,17 +106,17 @@ def test_of_the_latest_forecast_only_the_next_interval_is_kept() -> None:
     who = judge(RULE | {"lead": "latest"})
     issue = [forecast(NOON_MS + number * HALF_HOUR_MS, NOON_MS, 10.0) for number in range(96)]
     who.judge(issue, NOON_MS + 15_000)
-    (track,) = who.state().tracks
-    assert len(track.watcher[1]) == 8
+    ((_, _, watcher, _),) = tracks(who)
+    assert len(watcher[1]) == 8
 
 
 def test_what_is_expected_is_bounded_and_forgotten() -> None:
     who = judge(RULE)
     many = [_expected(NOON_MS + number * HALF_HOUR_MS) for number in range(500)]
     who.judge(many, NOON_MS)
-    assert [len(track.watcher[1]) // 8 for track in who.state().tracks] == [100]
+    assert [len(watcher[1]) // 8 for _, _, watcher, _ in tracks(who)] == [100]
     who.judge([usage(NOON_MS + 90 * HALF_HOUR_MS, meter="", energy_kwh=10)], at("2027-01-01"))
-    assert [len(track.watcher[1]) // 8 for track in who.state().tracks] == [10]
+    assert [len(watcher[1]) // 8 for _, _, watcher, _ in tracks(who)] == [10]
 
 
 def test_a_restart_keeps_what_is_expected() -> None:
