@@ -53,6 +53,7 @@ class S3Target:
         self._store = store
         self._prefix = f"{prefix}/" if prefix else ""
         self._work_dir = work_dir
+        self._swept = False
 
     def days(self) -> list[str]:
         """See `ArchiveTarget.days`."""
@@ -106,7 +107,7 @@ class S3Target:
     @contextmanager
     def _work_file(self) -> Iterator[Path]:
         try:
-            self._work_dir.mkdir(parents=True, exist_ok=True)
+            self._sweep()
             handle, name = tempfile.mkstemp(dir=self._work_dir, prefix="s3-", suffix=".part")
         except OSError as error:
             raise ArchiveError(f"{self._work_dir}: {error.strerror or error}") from error
@@ -116,6 +117,14 @@ class S3Target:
             yield path
         finally:
             path.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Once, remove what a killed process has left."""
+        self._work_dir.mkdir(parents=True, exist_ok=True)
+        if not self._swept:
+            for left in self._work_dir.glob("s3-*.part"):
+                left.unlink(missing_ok=True)
+            self._swept = True
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

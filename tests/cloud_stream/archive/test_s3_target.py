@@ -115,6 +115,14 @@ def test_a_bucket_that_is_made_later_gets_what_waited(
     assert target.names("2026-11-02") == {"day.parquet"}
 
 
+def test_what_a_killed_process_has_left_is_removed(bucket_config: ArchiveConfig) -> None:
+    work = bucket_config.spool_dir / "work"
+    work.mkdir(parents=True)
+    (work / "s3-abc.part").write_bytes(b"half")
+    open_target(bucket_config).put("2026-11-02", "a", lambda path: path.write_bytes(b"x"))
+    assert list(work.iterdir()) == []
+
+
 def test_an_error_of_a_server_is_an_error_of_the_archive(forbidding: str, credentials: Path, tmp_path: Path) -> None:
     target = open_bucket(config(forbidding, credentials, tmp_path))
     with pytest.raises(ArchiveError):
