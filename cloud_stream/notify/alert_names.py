@@ -30,6 +30,11 @@ class AlertName(NamedTuple):
         """Where it is, for a person."""
         return "/".join(part for part in (self.site, self.meter) if part) or "all sites"
 
+    def headline(self, title: str) -> str:
+        """A title with its place before it, unless it says its place already."""
+        says_place = bool(self.site) and title.startswith((f"{self.place}:", f"{self.site}:"))
+        return title if says_place else f"{self.place}: {title}"
+
 
 def name_of(notice: Notice) -> AlertName:
     """The alert that a notice speaks of."""

@@ -62,5 +62,8 @@ def _found(point: Point) -> AlertRow:
 
 def _row(name: AlertName, severity: str, state: str, since_ms: int, title: str) -> AlertRow:
     where = {"rule": name.group, "level": name.level, "site": name.site, "meter": name.meter}
-    headline = title if name.site and title.startswith(name.site) else f"{name.place}: {title}"
-    return {"id": name.id} | where | {"severity": severity, "state": state, "since_ms": since_ms, "title": headline}
+    return (
+        {"id": name.id}
+        | where
+        | {"severity": severity, "state": state, "since_ms": since_ms, "title": name.headline(title)}
+    )

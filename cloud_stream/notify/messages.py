@@ -125,9 +125,7 @@ def _amount(n: int, word: str) -> str:
 
 
 def _headline(notice: Notice) -> str:
-    title = _line(notice.title) or _line(notice.group)
-    place = _line(name_of(notice).place)
-    return title if notice.site and title.startswith((place, f"{notice.site}:")) else f"{place}: {title}"
+    return _line(name_of(notice).headline(_line(notice.title) or _line(notice.group)))
 
 
 def _sections(ordered: Sequence[Notice], sites: Sites, link: str, now_ms: int) -> list[Section]:

@@ -34,6 +34,7 @@ def subject(*notices: Notice) -> str:
         ([power("r", state="resolved")], "[resolved] house-1: power above 9000 W"),
         ([power("i", state="info", title="heat the boiler at noon")], "[info] house-1: heat the boiler at noon"),
         ([power("t", title="house-1: power above 9000 W")], "[critical] house-1: power above 9000 W"),
+        ([power("u", title="house-10 is not meant")], "[critical] house-1: house-10 is not meant"),
         ([power("f", level="fleet", site="")], "[critical] all sites: power above 9000 W"),
         ([power("e", title="")], "[critical] house-1: connection limit"),
         ([silent(1)], "[warning] house-1/MAC000001: silent for 15 minutes"),
