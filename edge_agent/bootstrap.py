@@ -20,7 +20,7 @@ from edge_agent.mqtt import Received
 from edge_agent.no_loads import NoLoads
 from edge_agent.outbox import LogOutbox, OverflowingWriter
 from edge_agent.pipeline import Pipeline
-from edge_agent.ports import Detector, Sensor
+from edge_agent.ports import Actuator, Detector, Sensor
 from edge_agent.publisher import Publisher, PublisherConfig
 from edge_agent.publisher_state import Limits
 from edge_agent.sensors import meter_options, sensor_kind
@@ -121,6 +121,18 @@ def make_sensor(plan: Plan, index: int) -> Sensor:
     """The sensor of the meter at `index`, not yet open."""
     meter = plan.config.meter[index]
     return sensor_kind(meter.sensor).make(meter.id, plan.options[index])
+
+
+def make_actuator(plan: Plan, index: int) -> Actuator:
+    """The actuator of the load at `index`, not yet connected.
+
+    Raises:
+        MissingExtraError: A package it needs is not installed.
+    """
+    from edge_agent.actuators import actuator_kind
+
+    load = plan.config.load[index]
+    return actuator_kind(load.actuator).make(plan.config, load.id, plan.load_options[index])
 
 
 def make_agent(plan: Plan) -> Agent:

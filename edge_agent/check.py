@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from edge_agent.bootstrap import Plan, check_model, load_plan, make_sensor
+from edge_agent.bootstrap import Plan, check_model, load_plan, make_actuator, make_sensor
 from edge_agent.errors import EndOfReadingsError
 from edge_agent.intake import Intake
 from edge_agent.mqtt import Connection
@@ -29,9 +29,9 @@ class Finding(msgspec.Struct, frozen=True):
     """What a try found.
 
     Attributes:
-        what: `folder`, `model`, `meter` or `broker`.
-        name: The folder's or model's path, the meter's id, the broker's URL.
-        detail: The first reading, the MQTT version, or what failed.
+        what: `folder`, `model`, `meter`, `load`, `clock` or `broker`.
+        name: The folder's or model's path, the meter's or load's id, how the clock is checked, the broker's URL.
+        detail: The first reading, where the relay is, the MQTT version, or what failed.
         seconds: How long it took.
     """
 
@@ -51,7 +51,8 @@ def check_all(path: Path, timeout_s: float) -> list[Finding]:
     plan = load_plan(path)
     with ThreadPoolExecutor(_PARALLEL) as pool:
         meters = pool.map(lambda index: _try_meter(plan, index, timeout_s), range(len(plan.config.meter)))
-        return [_try_folder(plan), *_try_model(plan), *meters, _try_broker(plan)]
+        loads = pool.map(lambda index: _try_load(plan, index), range(len(plan.config.load)))
+        return [_try_folder(plan), *_try_model(plan), *meters, *loads, *_try_clock(plan), _try_broker(plan)]
 
 
 def print_findings(findings: list[Finding], *, as_json: bool) -> None:
@@ -145,6 +146,32 @@ def _first_reading(plan: Plan, index: int, timeout_s: float) -> tuple[str, bool]
     return f"no reading within {timeout_s:g} s", False
 
 
+def _try_load(plan: Plan, index: int) -> Finding:
+    """Look where a relay is; nothing is switched, for a person may be under the shower."""
+    load, started = plan.config.load[index].id, time.monotonic()
+    try:
+        actuator = make_actuator(plan, index)
+        try:
+            on = actuator.state()
+        finally:
+            actuator.close()
+    except WattlineError as error:
+        return Finding("load", load, ok=False, detail=str(error), seconds=_since(started))
+    detail = "answers, and says nothing of where it is" if on is None else f"is {'on' if on else 'off'}"
+    return Finding("load", load, ok=True, detail=detail, seconds=_since(started))
+
+
+def _try_clock(plan: Plan) -> Iterator[Finding]:
+    """Whether commands would be believed now."""
+    if any(load.control == "cloud" for load in plan.config.load):
+        from edge_agent.actuators.trusted_clock import clock_check
+
+        how = plan.config.commands.clock
+        ok = clock_check(how)()
+        detail = "synchronised" if ok else "not synchronised: every command is refused; see [commands] clock"
+        yield Finding("clock", how, ok, detail, 0.0)
+
+
 def _try_folder(plan: Plan) -> Finding:
     """Whether state can be kept there by whoever asks; nothing is made, for the agent may run as somebody else."""
     folder = plan.config.gateway.state_dir
@@ -180,6 +207,8 @@ def _try_broker(plan: Plan) -> Finding:
             connection.open()
             if config.publish.ack == "cloud":
                 connection.subscribe(topics.down(config.gateway.id, topics.Down.ACK))
+            if config.load:
+                connection.subscribe(topics.down(config.gateway.id, topics.Down.COMMAND))
         except WattlineError as error:
             problems.append(str(error))
             connection.abandon()

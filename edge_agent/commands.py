@@ -16,6 +16,14 @@ app: Final = typer.Typer(
 )
 
 
+class Manual(StrEnum):
+    """What a person at the gateway wants of a load."""
+
+    ON = "on"
+    OFF = "off"
+    AUTO = "auto"
+
+
 class LogLevel(StrEnum):
     """How much is logged."""
 
@@ -83,3 +91,28 @@ def read(
     from edge_agent.check import print_readings
 
     print_readings(config, meter=meter, count=count, as_json=as_json)
+
+
+@app.command()
+def load(
+    *,
+    name: Annotated[str, typer.Argument(metavar="LOAD", help="Only this load.")] = "",
+    config: Config = _DEFAULT,
+    manual: Annotated[
+        Manual | None, typer.Option(help="Switch it by hand, which wins over commands; auto lets go of it.")
+    ] = None,
+    lasts: Annotated[
+        str, typer.Option("--for", help='How long, such as "4h"; "0s" until auto. [default: the file\'s]')
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Show the switchable loads, or switch one by hand; the running agent does it within a second or two.
+
+    Examples: wattline edge load -c agent.toml; wattline edge load boiler --manual off --for 4h -c agent.toml
+    """
+    from edge_agent.hand import print_loads, switch_by_hand
+
+    if manual is not None:
+        switch_by_hand(config, name, manual.value, lasts)
+    else:
+        print_loads(config, name, as_json=as_json)

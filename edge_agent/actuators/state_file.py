@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from edge_agent.actuators.board import BoardState
+from edge_agent.actuators.load_state import LoadState
 
 _log: Final = logging.getLogger("edge_agent.loads")
 
@@ -67,6 +68,14 @@ class StateFile:
             return False
         self._saved = text
         return True
+
+
+def peek(path: Path) -> dict[str, LoadState]:
+    """What the running agent keeps, by load, without touching anything; nothing where nothing can be read."""
+    try:
+        return _DECODE(path.read_bytes()).loads
+    except (OSError, ValueError, RecursionError):
+        return {}
 
 
 def _sync_folder(folder: Path) -> None:

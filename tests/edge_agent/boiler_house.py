@@ -115,8 +115,8 @@ file = "{self.relay_file}"
 
     @property
     def relay(self) -> str:
-        """Where the relay is: the word in its file."""
-        return self.relay_file.read_text() if self.relay_file.exists() else ""
+        """Where the relay is: the word in its file, closed before anybody has moved it."""
+        return self.relay_file.read_text() if self.relay_file.exists() else "on"
 
     def state_file(self) -> dict[str, Any]:
         """What it would know after a power cut."""
@@ -174,7 +174,10 @@ class Orderer:
 
     def wait_for(self, name: str, *states: str) -> None:
         """Wait until a command was answered by exactly these."""
-        wait_until(lambda: self.states(name) == list(states), f"{name}: {states}, not {self.states(name)}")
+        try:
+            wait_until(lambda: self.states(name) == list(states), "these answers")
+        except AssertionError:
+            raise AssertionError(f"{name}: {states}, not {self.states(name)}: {self.reasons(name)}") from None
 
     def reasons(self, name: str) -> list[str]:
         """The reasons of a command's answers."""

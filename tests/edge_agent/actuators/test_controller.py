@@ -73,7 +73,6 @@ REFUSED: list[object] = [
     pytest.param(lambda b: b.send("x", "dim"), "unknown action 'dim'", id="an action to come"),
     pytest.param(lambda b: b.send("x", retained=True), "retained", id="retained"),
     pytest.param(lambda b: b.send("x", t=b.now_ms + CLOCK_AHEAD_MS + 1), "clocks is wrong", id="from the future"),
-    pytest.param(lambda b: setattr(b, "synchronised", False) or b.send("x"), "not synchronised", id="no clock"),
     pytest.param(lambda b: b.by_hand("off") or b.send("x"), "by hand, which wins", id="a hand was there"),
     pytest.param(lambda b: b.by_hand("off") or b.send("x", "release"), "by hand", id="a hand, and a release"),
 ]
@@ -86,6 +85,15 @@ def test_refused_with_a_reason_and_without_a_move(act: Send, reason: str) -> Non
     assert bench.states("x") == ["refused"]
     assert reason in bench.reason("x")
     assert bench.moves == []
+
+
+@pytest.mark.parametrize("action", ["on", "off", "release"])
+def test_without_a_clock_nothing_is_carried_out(action: str) -> None:
+    bench = Bench()
+    bench.synchronised = False
+    bench.send("x", action)
+    assert (bench.states("x"), bench.moves) == (["refused"], [])
+    assert "not synchronised" in bench.reason("x")
 
 
 def test_what_the_owner_keeps_for_himself_is_never_switched() -> None:
