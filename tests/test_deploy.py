@@ -31,7 +31,7 @@ def test_the_example_cloud_writes_to_influxdb() -> None:
 
 
 def test_the_example_rules_load() -> None:
-    assert len(load_rules(_DEPLOY / "alerts.toml")) == 3
+    assert len(load_rules(_DEPLOY / "alerts.toml", (300_000, 1_800_000), forecasts=False)) == 9
 
 
 def test_the_readme_gateway_replays_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
