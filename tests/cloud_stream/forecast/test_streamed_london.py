@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cloud_stream.config_sections import ForecastConfig
 from cloud_stream.forecast.closing import GRACE_MS, ClosingStep
+from cloud_stream.forecast.models import forecasters_for
 from cloud_stream.forecast.step import ForecastSettings, ForecastStep
 from cloud_stream.forecast.turn import Turn
 from cloud_stream.records import Point
@@ -137,7 +139,13 @@ def offline(forecaster: Forecaster, known: Series, issued_ms: int) -> Forecast:
     return forecaster.forecast(Scene(issued_ms, HALF_HOUR_MS, energy, calendar, told[None, :], place, nobody, one))
 
 
-@pytest.mark.parametrize("forecaster", [SeasonalNaive(), Weighted()], ids=["naive", "weighted"])
+CONFIGURED = forecasters_for(ForecastConfig(), HALF_HOUR_MS)["meter"]
+"""The model that comes with the program."""
+
+
+@pytest.mark.parametrize(
+    "forecaster", [SeasonalNaive(), Weighted(), CONFIGURED], ids=["naive", "weighted", "comes with the program"]
+)
 @pytest.mark.parametrize("restarts", [False, True])
 def test_streamed_forecasts_equal_those_of_scenes_cut_from_the_series(
     home: Series, forecaster: Forecaster, *, restarts: bool
