@@ -2,13 +2,14 @@
 
 import hashlib
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from cloud_stream.alerts.rule import Made
+from cloud_stream.alerts.rule import Made, Rule
 from cloud_stream.alerts.rules import RuleSet, load_rules_and_files
 from cloud_stream.records import Notice
 from wattline.errors import ConfigError
@@ -27,6 +28,7 @@ class WatchedRules:
     Args:
         path: The rules file.
         made: What the flow makes.
+        good_copy: Where the last file that could be used is kept: what a restart goes on with while the file is wrong.
         clock_s: Seconds that only grow.
         now_ms: The wall clock.
 
@@ -34,7 +36,7 @@ class WatchedRules:
         counts: `rules_loaded` and `rules_refused`, how often.
 
     Raises:
-        ConfigError: The file cannot be used, and there are no older rules to go on with.
+        ConfigError: The file cannot be used, and there is no good copy to go on with.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class WatchedRules:
         path: Path,
         made: Made | None = None,
         *,
+        good_copy: Path | None = None,
         clock_s: Callable[[], float] = time.monotonic,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -50,10 +53,10 @@ class WatchedRules:
         self._made = made or Made()
         self._clock_s = clock_s
         self._now_ms = now_ms
-        self._stamp = _stamp((path,))
-        rules, self._files = load_rules_and_files(path, self._made)
+        self._good_copy = good_copy
+        self._files: tuple[Path, ...] = (path,)
         self._stamp = _stamp(self._files)
-        self._newest = RuleSet(rules)
+        self._newest = self._first()
         self._look_at_s = clock_s() + LOOK_EVERY_S
 
     def __call__(self) -> RuleSet:
@@ -66,19 +69,39 @@ class WatchedRules:
                 self._load()
         return self._newest
 
+    def _first(self) -> RuleSet:
+        try:
+            return self._read()
+        except ConfigError as error:
+            if self._good_copy is None or not self._good_copy.exists():
+                raise
+            try:
+                rules, _ = load_rules_and_files(self._good_copy, self._made)
+            except ConfigError:
+                raise error from None
+            return self._refuse(rules, error)
+
     def _load(self) -> None:
         try:
-            rules, files = load_rules_and_files(self._path, self._made)
+            self._newest = self._read()
         except ConfigError as error:
-            self.counts["rules_refused"] += 1
-            _log.warning('rules_refused file=%s problem="%s"', self._path, error)
-            self._newest = RuleSet(self._newest.rules, self._problem(str(error)))
+            self._newest = self._refuse(self._newest.rules, error)
             return
+        self.counts["rules_loaded"] += 1
+        _log.info("rules_loaded file=%s rules=%d", self._path, len(self._newest.rules))
+
+    def _read(self) -> RuleSet:
+        rules, files = load_rules_and_files(self._path, self._made)
         if files != self._files:
             self._files, self._stamp = files, _stamp(files)
-        self.counts["rules_loaded"] += 1
-        _log.info("rules_loaded file=%s rules=%d", self._path, len(rules))
-        self._newest = RuleSet(rules)
+        if self._good_copy is not None:
+            _keep(self._path, self._good_copy)
+        return RuleSet(rules)
+
+    def _refuse(self, rules: tuple[Rule, ...], error: ConfigError) -> RuleSet:
+        self.counts["rules_refused"] += 1
+        _log.warning('rules_refused file=%s problem="%s"', self._path, error)
+        return RuleSet(rules, self._problem(str(error)))
 
     def _problem(self, problem: str) -> Notice:
         """One notice for one wrong content, whichever process finds it."""
@@ -100,6 +123,16 @@ class WatchedRules:
             title=TITLE,
             text=f"{problem}. The rules that were in force go on.",
         )
+
+
+def _keep(path: Path, copy: Path) -> None:
+    """Keep a copy, whole or not at all; without one a restart needs a file that is right, no more."""
+    beside = copy.with_name(f"{copy.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(path.read_bytes())
+        beside.replace(copy)
+    except OSError as error:
+        _log.warning("rules_copy_failed file=%s problem=%s", copy, error.strerror)
 
 
 def _stamp(files: Sequence[Path]) -> _Stamp:

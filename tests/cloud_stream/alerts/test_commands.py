@@ -58,7 +58,7 @@ def shell(tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def some_day_ms(tmp_path: Path) -> int:
-    """A store in which h1 uses 1 kWh each half hour of the day before yesterday, and meter m1 speaks only in the morning."""
+    """A day of which the store knows that h1 used 1 kWh each half hour, and that m1 spoke only in the morning."""
     start_ms = (time.time_ns() // 1_000_000 // DAY_MS - 2) * DAY_MS
     store = SqliteStore(tmp_path / "wattline.db", 400 * DAY_MS)
     store.prepare()

@@ -112,6 +112,47 @@ def test_without_older_rules_a_wrong_file_is_an_error(tmp_path: Path) -> None:
         Files(tmp_path, ONE.replace("power_w", "happiness"))
 
 
+class TestGoodCopy:
+    def _source(self, files: Files) -> WatchedRules:
+        copy = files.path.with_name("good.toml")
+        return WatchedRules(files.path, good_copy=copy, clock_s=lambda: files.clock_s, now_ms=lambda: LATE_MS)
+
+    def test_a_restart_with_a_wrong_file_goes_on_with_the_last_good_one(self, files: Files) -> None:
+        self._source(files)
+        files.write(ONE.replace("power_w", "happiness"))
+        source = self._source(files)
+        problem = source().problem
+        assert [rule.name for rule in source().rules] == ["one"]
+        assert problem is not None
+        assert "happiness" in problem.text
+        files.write(TWO)
+        files.clock_s += 1
+        assert ([rule.name for rule in source().rules], source().problem) == (["two"], None)
+
+    def test_the_copy_follows_what_is_in_force(self, files: Files) -> None:
+        source = self._source(files)
+        for text in (ONE + TWO, "[[rule]"):
+            files.write(text)
+            files.clock_s += 1
+            source()
+        assert files.path.with_name("good.toml").read_text() == ONE + TWO
+
+    def test_no_rules_at_all_is_an_error(self, files: Files) -> None:
+        files.write("[[rule]")
+        with pytest.raises(ConfigError, match="is not TOML"):
+            self._source(files)
+
+    def test_a_copy_that_is_wrong_as_well_is_no_help(self, files: Files) -> None:
+        files.path.with_name("good.toml").write_text("[[rule]")
+        files.write(ONE.replace("power_w", "happiness"))
+        with pytest.raises(ConfigError, match="happiness"):
+            self._source(files)
+
+    def test_a_copy_that_cannot_be_written_is_no_error(self, files: Files) -> None:
+        files.path.with_name("good.toml").mkdir()
+        assert [rule.name for rule in self._source(files)().rules] == ["one"]
+
+
 def test_changed_segments_are_read_too(tmp_path: Path) -> None:
     segments = tmp_path / "segments.csv"
     segments.write_text("meter,segment\nm1,night\n")
