@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from math import isfinite
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,8 +13,9 @@ from cloud_stream.records import Floats
 
 BASE_SHARE: Final = 0.2
 MOVED_SHARE: Final = 1 / 3
-HEATING_R: Final = -0.5
-OCCUPANCY_R: Final = 0.4
+CLEAR_R2: Final = 0.2
+"""Less explained is not worth a sentence."""
+EMPTY_HOURS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Advice:
     """One recommendation.
 
     Attributes:
-        kind: A short word: `allowance`, `base_load`, `heating`, `occupancy`, `move`, `switch_off`.
+        kind: A short word: `allowance`, `base_load`, `heating`, `cooling`, `occupancy`, `move`, `switch_off`.
         saving_kwh_per_day: Less consumption. shifted_kwh_per_day: consumption at another time.
         saving_money_per_day: In `currency`.
         assumption: What the figures rest upon.
@@ -120,25 +122,36 @@ def from_correlations(found: Sequence[Correlation], money: Money) -> list[Advice
     """What goes along with consumption: the weather, and people."""
     advice = []
     for one in found:
-        if one.driver == "temperature" and one.r <= HEATING_R and one.slope_kwh_per_unit < 0:
-            saved_kwh = -one.slope_kwh_per_unit
-            saved = money.of(saved_kwh)
-            text = (
-                f"Heating explains {one.r**2:.0%} of how consumption varies; 1 degree less saves about "
-                f"{saved_kwh:.1f} kWh{money.say(saved)} a day."
-            )
-            assumption = f"a line through {one.n} days against outdoor temperature, indoors one degree lower"
-            advice.append(Advice("heating", text, assumption, saved_kwh, saved, 0.0, money.currency))
-        if one.driver == "occupancy" and one.r >= OCCUPANCY_R and one.base_kwh > 0:
-            saved_kwh = BASE_SHARE * one.base_kwh
-            saved = money.of(saved_kwh)
-            text = (
-                f"{one.base_kwh:.1f} kWh a day are used when nobody is there; a fifth less saves {saved_kwh:.1f} kWh"
-                f"{money.say(saved)} a day."
-            )
-            assumption = f"a line through {one.n} days against occupancy"
-            advice.append(Advice("occupancy", text, assumption, saved_kwh, saved, 0.0, money.currency))
+        if one.driver == "temperature" and one.r2 >= CLEAR_R2:
+            heating = ("heating", "Heating", "colder", one.slope_kwh_per_unit, one.balance_c)
+            cooling = ("cooling", "Cooling", "warmer", one.cooling_kwh_per_unit, one.cooling_balance_c)
+            advice += [_degree(one, money, *season) for season in (heating, cooling) if season[3] > 0]
+        if one.driver == "occupancy" and one.r2 >= CLEAR_R2 and one.base_kwh > 0:
+            advice.append(_empty(one, money))
     return advice
+
+
+def _degree(one: Correlation, money: Money, *season: Any) -> Advice:  # noqa: ANN401 (see the caller's two rows)
+    kind, what, side, saved_kwh, balance_c = season
+    saved = money.of(saved_kwh)
+    when = f" while it is {side} than {balance_c:.0f} degrees outdoors" if isfinite(balance_c) else ""
+    text = (
+        f"{what} explains {one.r2:.0%} of how consumption varies; 1 degree less of it saves about {saved_kwh:.1f} kWh"
+        f"{money.say(saved)} a day{when}."
+    )
+    assumption = f"consumption against outdoor temperature on {one.n} days; indoors matters like outdoors"
+    return Advice(kind, text, assumption, saved_kwh, saved, 0.0, money.currency)
+
+
+def _empty(one: Correlation, money: Money) -> Advice:
+    saved_kwh = BASE_SHARE * one.base_kwh * EMPTY_HOURS
+    saved = money.of(saved_kwh)
+    text = (
+        f"{one.base_kwh:.2f} kWh are used in every hour with nobody there; a fifth less saves {saved_kwh:.1f} kWh"
+        f"{money.say(saved)} a day."
+    )
+    assumption = f"consumption against occupancy in {one.n} intervals; {EMPTY_HOURS} such hours a day"
+    return Advice("occupancy", text, assumption, saved_kwh, saved, 0.0, money.currency)
 
 
 def day_shape(seen: Outlook) -> Floats | None:

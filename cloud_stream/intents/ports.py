@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import NamedTuple, Protocol
 
 from cloud_stream.intents.wishes import Book
@@ -27,20 +28,25 @@ IntentsSource = Callable[[], Edition]
 
 
 class Correlation(NamedTuple):
-    """What daily consumption of a site goes along with, see the measurement `correlation`.
+    """What consumption of a site goes along with, see the measurement `correlation`; NaN cannot be said.
 
     Attributes:
         driver: `temperature`, `occupancy` or `hour`.
-        r: Pearson's. slope_kwh_per_unit: kWh a day for each degree, or for each unit of occupancy.
-        n: Days it was computed from. base_kwh: kWh a day at zero.
+        r2: Share of the variance that it explains.
+        slope_kwh_per_unit: `temperature`: kWh a day for each degree colder than `balance_c`.
+        cooling_kwh_per_unit: `temperature`: kWh a day for each degree warmer than `cooling_balance_c`.
+        base_kwh: `occupancy`: kWh an hour with nobody there.
+        n: Days (`temperature`) or intervals it was computed from.
     """
 
     driver: str
-    r: float
-    slope_kwh_per_unit: float
-    n: int
-    base_kwh: float
-    note: str = ""
+    r2: float = nan
+    slope_kwh_per_unit: float = nan
+    cooling_kwh_per_unit: float = nan
+    base_kwh: float = nan
+    balance_c: float = nan
+    cooling_balance_c: float = nan
+    n: int = 0
 
 
 Correlations = Callable[[str], Sequence[Correlation]]

@@ -6,7 +6,6 @@ See `docs/guides/intents.md` for one example of each kind.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -229,7 +228,6 @@ def _check_scope(wish: AnyWish, names: Collection[str]) -> None:
 def _check_kind(wish: AnyWish, book: Book, sites: Sites, shifted: dict[tuple[str, str], str]) -> None:
     match wish:
         case PowerLimit():
-            _check_finite("limit_w", wish.limit_w)
             if wish.loads and wish.level is Level.FLEET:
                 raise ConfigError("loads", "no load is switched for the fleet")
         case Budget():
@@ -243,7 +241,6 @@ def _check_kind(wish: AnyWish, book: Book, sites: Sites, shifted: dict[tuple[str
 def _check_budget(wish: Budget, book: Book, sites: Sites) -> None:
     if (wish.limit_kwh is None) == (wish.limit_money is None):
         raise ConfigError("limit_kwh", "give either 'limit_kwh' or 'limit_money'")
-    _check_finite("limit_kwh", wish.limit_kwh or wish.limit_money or 0.0)
     if wish.limit_money is not None:
         for site in _named_sites(wish, sites):
             if book.tariff_of(site) is None:
@@ -275,11 +272,6 @@ def _check_shift_load(load_: ShiftLoad, where: str) -> None:
         raise ConfigError(f"{where}.hours", "is more than a day has")
     if load_.hours and load_.kwh:
         raise ConfigError(f"{where}.kwh", "give either 'hours' or 'kwh'")
-
-
-def _check_finite(where: str, value: float) -> None:
-    if not isfinite(value):
-        raise ConfigError(where, f"{value} is not a limit")
 
 
 def _named_sites(wish: AnyWish, sites: Sites) -> tuple[Site, ...]:

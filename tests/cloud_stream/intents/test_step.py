@@ -12,6 +12,7 @@ from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.intents.ports import Correlation, Edition, Past
 from cloud_stream.intents.settings import IntentSettings
 from cloud_stream.intents.step import IntentStep
+from cloud_stream.intents.store_correlations import StoreCorrelations
 from cloud_stream.intents.store_history import StoreHistory
 from cloud_stream.measurements import problem
 from cloud_stream.records import Notice, Point
@@ -199,11 +200,19 @@ def test_a_shift_without_loads_tells_once_a_day_what_moving_would_save() -> None
 
 
 def test_correlations_become_advice_when_a_budget_is_at_risk() -> None:
-    found = [Correlation("temperature", -0.79, -0.9, 70, 18.0), Correlation("occupancy", 0.1, 1.0, 70, 5.0)]
+    found = [
+        Correlation("temperature", 0.62, 0.9, 0.0, balance_c=15.2, n=70),
+        Correlation("occupancy", 0.05, base_kwh=0.4, n=900),
+    ]
     points, _ = _live(step_of(DAILY, correlations=lambda _: found), T0_MS, [0.5])
-    texts = [str(point.fields["text"]) for point in points if point.measurement == "recommendation"]
-    assert any("Heating explains 62% of how consumption varies; 1 degree less saves about 0.9 kWh" in t for t in texts)
-    assert all(point.fields["assumption"] for point in points if point.measurement == "recommendation")
+    advice = {point.tags["advice"]: point.fields for point in points if point.measurement == "recommendation"}
+    assert advice["heating"]["text"] == (
+        "Heating explains 62% of how consumption varies; 1 degree less of it saves about 0.9 kWh a day while it is "
+        "colder than 15 degrees outdoors."
+    )
+    assert advice["heating"]["saving_kwh_per_day"] == 0.9
+    assert "occupancy" not in advice
+    assert all(fields["assumption"] for fields in advice.values())
 
 
 def test_recommendations_come_once_a_day_unless_things_get_worse() -> None:
@@ -337,4 +346,49 @@ def test_the_past_is_read_from_a_real_store(tmp_path: Path) -> None:
     assert past.energy_kwh.tolist() == pytest.approx([0.1, 0.2, 0.3])
     assert past.temperature_c.tolist() == [6, 7, 8]
     assert history.past("meter", "house-1", "m1", T0_MS, T0_MS + 1).temperature_c.tolist() == [5.0]
+    store.close()
+
+
+def test_where_the_site_measures_none_the_temperature_is_the_weather_of_its_place(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "w.db", 400 * DAY_MS)
+    store.prepare()
+    rows = [_usage(T0_MS + number * STEP_MS, 1.0) for number in range(12)]
+    weather = [
+        Point("weather", {"site": "", "source": source}, T0_MS + hour * HOUR_MS, {"temperature_c": hour + add})
+        for hour in range(2)
+        for source, add in (("measured", 3.0), ("forecast", 99.0))
+    ]
+    store.write([], [*rows, *weather])
+    past = StoreHistory(store, "30m").past("site", "house-1", "", T0_MS, T0_MS + DAY_MS)
+    assert past.temperature_c[:4].tolist() == [3, 3, 4, 4]
+    assert past.temperature_c[7] == 4
+    assert np.isnan(past.temperature_c[8:]).all()
+    store.close()
+
+
+def test_correlations_are_read_from_a_real_store_now_and_then(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "w.db", 400 * DAY_MS)
+    store.prepare()
+    tags = {"level": "site", "site": "house-1", "meter": "", "driver": "temperature"}
+    for day, slope in ((1, 0.5), (2, 0.9)):
+        fields: dict[str, float | int | str | bool] = {
+            "n": 70,
+            "r": -0.8,
+            "r2": 0.64,
+            "slope_kwh_per_unit": slope,
+            "note": "strong",
+        }
+        store.write([], [Point("correlation", tags, T0_MS + day * DAY_MS, fields)])
+    now_ms = [T0_MS + 3 * DAY_MS]
+    correlations = StoreCorrelations(store, lambda: now_ms[0])
+    (found,) = correlations("house-1")
+    assert found[:3] == ("temperature", 0.64, 0.9)
+    assert found.n == 70
+    assert correlations("house-2") == ()
+    store.write([], [Point("correlation", tags, T0_MS + 2 * DAY_MS, {"slope_kwh_per_unit": 2.0})])
+    assert correlations("house-1")[0].slope_kwh_per_unit == 0.9
+    now_ms[0] += HOUR_MS
+    assert correlations("house-1")[0].slope_kwh_per_unit == 2.0
+    now_ms[0] += 9 * DAY_MS
+    assert correlations("house-1") == ()
     store.close()
