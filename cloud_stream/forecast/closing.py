@@ -2,7 +2,8 @@
 
 Usage rows come many times while their window is open; forecasts want each once. What comes for a window that has
 closed is a revision: it is held until the next interval closes, or for `REVISE_EVERY_MS`, because each revision wakes
-the forecasts, whose whole state is then saved.
+the forecasts, whose whole state is then saved. A window newer than all that was told - the end of a backlog - waits
+for `NEWS_EVERY_MS` at most.
 """
 
 from collections import Counter, defaultdict
@@ -17,6 +18,7 @@ from cloud_stream.records import ClosedUsage, Point
 
 GRACE_MS: Final = 10_000
 REVISE_EVERY_MS: Final = 300_000
+NEWS_EVERY_MS: Final = 5_000
 MAX_ROWS: Final = 200_000
 LEVELS: Final = frozenset({"meter", "site", "fleet"})
 _ENERGY: Final = "energy_kwh"
@@ -62,6 +64,7 @@ class ClosingStep:
         self._rows = 0
         self._closed_to_ms = 0
         self._revised_ms = 0
+        self._told_to_ms = -(2**62)
 
     @property
     def settled(self) -> bool:
@@ -83,21 +86,22 @@ class ClosingStep:
 
     def on_timer(self, now_ms: int) -> list[ClosedUsage]:
         """What has closed since the last call, and revisions when their time has come."""
-        due = self._boundary_ms(now_ms) > self._closed_to_ms
-        return self._take(now_ms) if due or now_ms - self._revised_ms >= self._revise_every_ms else []
+        waited_ms = now_ms - self._revised_ms
+        due = self._boundary_ms(now_ms) > self._closed_to_ms or waited_ms >= self._revise_every_ms
+        return self._take(now_ms) if due or (waited_ms >= NEWS_EVERY_MS and self._has_news()) else []
 
     def snapshot(self, now_ms: int) -> Any:  # noqa: ANN401 (see `Step`)
         """See `Step`; small, because a step that is woken every second is saved every second."""
         del now_ms
         held = [(start_ms, *_packed(rows)) for start_ms, rows in self._held.items()]
-        return self._interval_ms, self._closed_to_ms, self._revised_ms, held
+        return self._interval_ms, self._closed_to_ms, self._revised_ms, self._told_to_ms, held
 
     def restore(self, state: Any) -> None:  # noqa: ANN401 (see `Step`)
         """See `Step`; a state of other intervals is of no use."""
-        interval_ms, closed_to_ms, revised_ms, held = state
+        interval_ms, closed_to_ms, revised_ms, told_to_ms, held = state
         if interval_ms != self._interval_ms:
             return
-        self._closed_to_ms, self._revised_ms = closed_to_ms, revised_ms
+        self._closed_to_ms, self._revised_ms, self._told_to_ms = closed_to_ms, revised_ms, told_to_ms
         self._held = {start_ms: _unpacked(keys, values) for start_ms, keys, values in held}
         self._rows = sum(map(len, self._held.values()))
 
@@ -119,6 +123,10 @@ class ClosingStep:
         rows[key] = (energy_kwh, temperature_c)
         self._held[point.t_ms] = rows
 
+    def _has_news(self) -> bool:
+        """Whether a closed window is held that is newer than all that were told."""
+        return any(self._told_to_ms < start_ms < self._closed_to_ms for start_ms in self._held)
+
     def _boundary_ms(self, now_ms: int) -> int:
         """Windows that begin before this have closed."""
         over_ms = now_ms - self._grace_ms
@@ -134,6 +142,7 @@ class ClosingStep:
         rows = sum(map(len, closed.values()))
         if not rows:
             return []
+        self._told_to_ms = max(self._told_to_ms, *closed)
         self._rows -= rows
         self.counts["closed_rows"] += rows
         self.counts["revised_rows"] += sum(len(some) for start_ms, some in closed.items() if start_ms < before)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_stream.forecast.closing import GRACE_MS, REVISE_EVERY_MS, ClosingStep
+from cloud_stream.forecast.closing import GRACE_MS, NEWS_EVERY_MS, REVISE_EVERY_MS, ClosingStep
 from cloud_stream.records import ClosedUsage, Point
 from tests.cloud_stream.forecast.rows import HALF_HOUR_MS, MINUTE_MS, meter_row, told, usage
 
@@ -46,6 +46,18 @@ def test_a_revision_never_waits_longer_than_its_time_and_open_windows_stay() -> 
     step.on_batch([(meter_row(0, 0.2), meter_row(HALF_HOUR_MS, 0.5))], CLOSED_MS + 1)
     assert told(step.on_timer(CLOSED_MS + REVISE_EVERY_MS)) == {("meter", "home", "main", 0): 0.2}
     assert not step.settled
+
+
+def test_the_end_of_a_backlog_does_not_wait_like_a_revision() -> None:
+    step, late_ms = new_step(), 4 * HALF_HOUR_MS
+    step.on_batch([(meter_row(0, 0.1),)], late_ms)
+    assert told(step.on_timer(late_ms)) == {("meter", "home", "main", 0): 0.1}
+    step.on_batch([(meter_row(0, 0.2), meter_row(HALF_HOUR_MS, 0.5))], late_ms + 1)
+    assert step.on_timer(late_ms + NEWS_EVERY_MS - 1) == []
+    both = told(step.on_timer(late_ms + NEWS_EVERY_MS))
+    assert both == {("meter", "home", "main", 0): 0.2, ("meter", "home", "main", HALF_HOUR_MS): 0.5}
+    step.on_batch([(meter_row(0, 0.3),)], late_ms + NEWS_EVERY_MS + 1)
+    assert step.on_timer(late_ms + 3 * NEWS_EVERY_MS) == []
 
 
 @pytest.mark.parametrize(
