@@ -22,8 +22,8 @@ class AlertName(NamedTuple):
 
     @property
     def id(self) -> str:
-        """Eight characters that a person can type; the same for ever for the same alert."""
-        return hashlib.blake2b("\x1f".join(self).encode(errors="replace"), digest_size=4).hexdigest()
+        """The same for ever for the same alert, and no other's; its first eight characters nearly always do."""
+        return hashlib.blake2b("\x1f".join(self).encode(errors="replace"), digest_size=12).hexdigest()
 
     @property
     def place(self) -> str:
@@ -34,6 +34,10 @@ class AlertName(NamedTuple):
         """A title with its place before it, unless it says its place already."""
         says_place = bool(self.site) and title.startswith((f"{self.place}:", f"{self.site}:"))
         return title if says_place else f"{self.place}: {title}"
+
+
+SHORT_ID: Final = 8
+"""So many characters of an id are shown to a person."""
 
 
 def name_of(notice: Notice) -> AlertName:

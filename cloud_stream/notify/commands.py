@@ -14,6 +14,7 @@ import typer
 from cloud_stream.config import CloudConfig, load_config
 from cloud_stream.config_sections import NotifyConfig
 from cloud_stream.engine import now_ms
+from cloud_stream.notify.alert_names import SHORT_ID
 from cloud_stream.notify.ledger import Ledger
 from cloud_stream.notify.listing import open_alerts, stored_alerts
 from cloud_stream.notify.messages import span_text
@@ -50,12 +51,12 @@ def list_alerts(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
         sys.stderr.write("nothing fires now\n")
     for row in rows:
         since = f"for {span_text(now - row['since_ms'])}" if row["since_ms"] else ""
-        sys.stdout.write(f"{row['id']}  {row['severity']:8}  {row['state']:12}  {row['title']}  {since}\n")
+        sys.stdout.write(f"{row['id'][:SHORT_ID]}  {row['severity']:8}  {row['state']:12}  {row['title']}  {since}\n")
 
 
 @app.command()
 def ack(
-    alert: Annotated[str, typer.Argument(help="The alert's id, as `wattline alerts list` shows it.")],
+    alert: Annotated[str, typer.Argument(help="The alert's id, or its beginning, as `wattline alerts list` shows it.")],
     comment: CommentOption = "",
     author: AuthorOption = "",
     config: ConfigOption = DEFAULT_CONFIG,
@@ -66,10 +67,11 @@ def ack(
     """
     now = now_ms()
     with closing(_ledger(load_config(config))) as ledger:
-        if all(one.alert != alert for one in ledger.open_alerts()):
-            raise WattlineError(f"no alert {alert!r} fires now")
+        found = [one.alert for one in ledger.open_alerts() if one.alert.startswith(alert)]
+        if len(found) != 1:
+            raise WattlineError(f"{len(found) or 'no'} alerts that begin with {alert!r} fire now")
         silence = Silence(
-            id="", alert=alert, from_ms=now, until_ms=FOR_EVER_MS, comment=comment, author=author or _user()
+            id="", alert=found[0], from_ms=now, until_ms=FOR_EVER_MS, comment=comment, author=author or _user()
         )
         kept = ledger.silences.add(silence, now)
     sys.stdout.write(f"{kept.id}\n")
@@ -184,7 +186,7 @@ def _silence_state(one: Silence, now: int) -> str:
 
 def _scope(one: Silence) -> str:
     if one.alert:
-        return f"alert {one.alert}"
+        return f"alert {one.alert[:SHORT_ID]}"
     named = (("rule", one.rule), ("site", one.site), ("meter", one.meter), ("severity", one.severity))
     return " ".join(f"{name} {pattern}" for name, pattern in named if pattern != "*") or "all alerts"
 

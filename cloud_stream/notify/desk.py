@@ -26,6 +26,8 @@ from cloud_stream.sites import Sites
 _log: Final = logging.getLogger("cloud_stream.notify")
 MEASUREMENT: Final = "notification"
 TAKEN_AT_ONCE: Final = 1000
+BATCHES_A_TURN: Final = 10
+"""After so many, other things have their turn."""
 MOST_KEPT: Final = 200_000
 """Above so many notices in the ledger, more stay in the queue, which drops its oldest when it is full."""
 RECORDS_AT_ONCE: Final = 500
@@ -74,8 +76,7 @@ class Desk:
         Raises:
             LogError: A file of ours cannot be used now; call it again.
         """
-        while self._take(now_ms):
-            continue
+        self._take(now_ms)
         self._apply_silences(now_ms)
         self._charts.clear()
         made = [self._make_messages(channel, now_ms) for channel in self._channels]
@@ -90,10 +91,15 @@ class Desk:
         """
         self._ledger.tidy(self._config.give_up_after, now_ms)
 
-    def _take(self, now_ms: int) -> bool:
-        """Move a batch from the queue to the ledger: first kept there, then let go here; a repeat is recognised."""
+    def _take(self, now_ms: int) -> None:
+        """Move batches from the queue to the ledger: first kept there, then let go here; a repeat is recognised."""
         if self._ledger.waiting_count() >= MOST_KEPT:
-            return False
+            return
+        for _ in range(BATCHES_A_TURN):
+            if not self._take_batch(now_ms):
+                return
+
+    def _take_batch(self, now_ms: int) -> bool:
         rows = self._queue.waiting(TAKEN_AT_ONCE)
         notices = {row.seq: notice for row in rows if (notice := _decoded(row)) is not None}
         if notices:
@@ -115,11 +121,10 @@ class Desk:
             self._ledger.unmute(speak, self._names, now_ms)
 
     def _make_messages(self, channel: Channel, now_ms: int) -> bool:
-        groups = self._ledger.groups(channel.name)
-        if not groups:
-            return False
         allowed = budget(*self._ledger.pace(channel.name, now_ms), self._pace, now_ms)
-        made = messages_due(groups, self._pace, allowed, now_ms)
+        if allowed <= 0:  # known at once, where a hundred thousand notices may wait
+            return False
+        made = messages_due(self._ledger.groups(channel.name), self._pace, allowed, now_ms)
         for names in made:
             self._make_message(channel, names, now_ms)
         return bool(made)

@@ -67,7 +67,9 @@ def test_what_fires_is_listed(command: Command, ledger: Ledger) -> None:
 
 def test_an_acknowledged_alert_says_so_until_it_is_taken_back(command: Command, ledger: Ledger) -> None:
     ledger.take([POWER], [], "info", now_ms())
-    silence = command("ack", name_of(POWER).id, "--comment", "on it").strip()
+    short = command("list").split()[0]
+    assert name_of(POWER).id.startswith(short)
+    silence = command("ack", short, "--comment", "on it").strip()
     assert [row["state"] for row in listed(command, "list")] == ["acknowledged"]
     assert "until it ends" in command("silences")
     command("unsilence", silence)
@@ -76,8 +78,16 @@ def test_an_acknowledged_alert_says_so_until_it_is_taken_back(command: Command, 
 
 def test_only_what_fires_can_be_acknowledged(command: Command, ledger: Ledger) -> None:
     ledger.take([POWER, power("off", state="resolved")], [], "info", now_ms())
-    with pytest.raises(WattlineError, match="fires now"):
+    with pytest.raises(WattlineError, match="no alerts that begin"):
         command("ack", name_of(POWER).id)
+
+
+def test_several_cannot_be_acknowledged_at_once(command: Command, ledger: Ledger) -> None:
+    ledger.take([silent(number) for number in range(17)], [], "info", now_ms())
+    letters = [row["id"][0] for row in listed(command, "list")]
+    shared = next(letter for letter in letters if letters.count(letter) > 1)
+    with pytest.raises(WattlineError, match="alerts that begin with"):
+        command("ack", shared)
 
 
 def test_a_silence_is_made_listed_and_ended(command: Command, ledger: Ledger) -> None:

@@ -2,10 +2,12 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from cloud_stream import sqlite_book
 from cloud_stream.keyed_queue import KeyedQueue
 from cloud_stream.notify import desk as desk_module
 from cloud_stream.notify.alert_names import name_of
@@ -15,6 +17,7 @@ from cloud_stream.records import Notice, Point
 from tests.cloud_stream.notify.desk_rig import GROUP_WAIT_MS, Letterbox, Rig
 from tests.cloud_stream.notify.notices import NOW_MS, POWER, power, silent
 from wattline.config import DurationMs
+from wattline.errors import LogBrokenError, LogFullError
 
 Make = Callable[..., Rig]
 
@@ -361,3 +364,34 @@ def test_files_do_not_grow_for_ever(make: Make, box: Letterbox) -> None:
         rows = {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}  # noqa: S608 (constants)
     db.close()
     assert rows == dict.fromkeys(tables, 0)
+
+
+def test_a_full_disk_loses_nothing_and_repeats_nothing(
+    make: Make, box: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make()
+    rig.tell(POWER)
+    for turn_ms in (1000, GROUP_WAIT_MS, 1000):  # first nothing can be taken, then no message be kept
+        with monkeypatch.context() as full:
+            full.setattr(sqlite_book, "RESERVED_BYTES", 1 << 60)
+            with suppress(LogFullError):
+                rig.turn(turn_ms)
+            assert box.taken == []
+        if turn_ms == 1000:
+            rig.turn()
+    rig.run(20_000)
+    assert box.subjects == ["[critical] house-1: power above 9000 W"]
+
+
+def test_a_corrupt_file_is_set_aside_and_work_goes_on(make: Make, box: Letterbox) -> None:
+    rig = make()
+    rig.tell(POWER)
+    rig.run(12_000)
+    rig.ledger.close()
+    (rig.folder / "notifier.db").write_bytes(b"\xa5" * 65_536)
+    with pytest.raises(LogBrokenError):
+        rig.turn(1000)
+    rig.tell(silent(1))
+    rig.run(12_000)
+    assert box.subjects[1:] == ["[warning] house-1/MAC000001: silent for 15 minutes"]
+    assert list(rig.folder.glob("notifier.db.corrupt-*"))
