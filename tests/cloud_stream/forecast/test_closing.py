@@ -49,7 +49,7 @@ def test_a_revision_never_waits_longer_than_its_time_and_open_windows_stay() -> 
 
 
 def test_the_end_of_a_backlog_does_not_wait_like_a_revision() -> None:
-    step, late_ms = new_step(), 4 * HALF_HOUR_MS
+    step, late_ms = new_step(), 4 * HALF_HOUR_MS + MINUTE_MS
     step.on_batch([(meter_row(0, 0.1),)], late_ms)
     assert told(step.on_timer(late_ms)) == {("meter", "home", "main", 0): 0.1}
     step.on_batch([(meter_row(0, 0.2), meter_row(HALF_HOUR_MS, 0.5))], late_ms + 1)
