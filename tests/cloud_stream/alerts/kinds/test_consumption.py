@@ -95,6 +95,13 @@ def test_a_window_counts_once_however_often_it_comes() -> None:
         assert who.judge(day, MIDNIGHT_MS + DAY_MS) == []
 
 
+def test_a_window_that_is_in_the_sum_for_good_is_not_counted_again() -> None:
+    who = judge({"kind": "consumption", "above": 30, "per": "month"})
+    three_days = _day(at("2026-11-01"), 0.2, 72)
+    for _ in range(3):
+        assert who.judge(three_days, at("2026-11-05")) == []
+
+
 def test_windows_out_of_order_end_in_the_same_alert() -> None:
     day = _day(MIDNIGHT_MS, 0.5)
     shuffled = random.Random(1).sample(day, len(day))
