@@ -61,10 +61,13 @@ class Courier:
         """Look now: there may be something new."""
         self._wake.set()
 
-    def stop(self, patience_s: float) -> None:
-        """Send nothing more; an attempt in the works may end in time, or is repeated at the next start."""
+    def stop(self) -> None:
+        """Begin no other attempt."""
         self._stop.set()
         self._wake.set()
+
+    def join(self, patience_s: float) -> None:
+        """Wait for the attempt in the works; if it does not end in time, it is repeated at the next start."""
         self._thread.join(patience_s)
 
     def turn(self) -> bool:

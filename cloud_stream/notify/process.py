@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Final
@@ -66,8 +67,7 @@ def run_notify(config: CloudConfig) -> int:
         try:
             _run(desk, couriers, stop)
         finally:
-            for courier in couriers:
-                courier.stop(STOP_S)
+            _stop(couriers)
     _log.info("notify_stopped")
     return 0
 
@@ -82,6 +82,14 @@ def _start_couriers(channels: Sequence[Channel], ledger: Ledger, config: NotifyC
     for courier in couriers:
         courier.start()
     return couriers
+
+
+def _stop(couriers: Sequence[Courier]) -> None:
+    for courier in couriers:
+        courier.stop()
+    end_s = time.monotonic() + STOP_S
+    for courier in couriers:
+        courier.join(max(0.0, end_s - time.monotonic()))
 
 
 def _run(desk: Desk, couriers: Sequence[Courier], stop: threading.Event) -> None:

@@ -120,4 +120,5 @@ def test_it_runs_in_a_thread_of_its_own(ledger: Ledger) -> None:
     ledger.post(MESSAGE._replace(id="wattline-2", made_ms=NOW_MS + 1), {})
     running.wake()
     wait_until(lambda: len(box.taken) == 2, "the next one sent")
-    running.stop(10)
+    running.stop()
+    running.join(10)

@@ -2,9 +2,11 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -17,10 +19,11 @@ from cloud_stream.notify.desk import encode_notice
 from cloud_stream.notify.ledger import Ledger
 from cloud_stream.notify.process import QUEUE_FILE
 from cloud_stream.notify.silences import FOR_EVER_MS
+from cloud_stream.records import Notice
 from cloud_stream.stores.sqlite import SqliteStore
 from tests.cloud_stream.notify.desk_rig import RETENTION_MS
 from tests.cloud_stream.notify.mail_server import MailServer
-from tests.cloud_stream.notify.notices import NOW_MS, POWER, silent
+from tests.cloud_stream.notify.notices import NOW_MS, POWER, power, silent
 from tests.cloud_stream.notify.web_server import WebServer
 from tests.cloud_stream.waiting import wait_until
 from wattline.local_servers import free_port
@@ -67,9 +70,9 @@ class Notifier:
         self._running.terminate()
         return self.wait()
 
-    def tell(self) -> None:
+    def tell(self, notice: Notice = POWER) -> None:
         with closing(KeyedQueue(self.folder / "notify" / QUEUE_FILE, 1 << 20)) as queue:
-            queue.put([encode_notice(POWER)])
+            queue.put([encode_notice(notice)])
 
     def kept_message(self) -> str:
         """The id of the message that is not delivered yet; "" without one."""
@@ -156,6 +159,30 @@ def test_a_kill_between_delivery_and_settling_repeats_the_same_message(make: Mak
         assert len(server.mails) == 2
         assert len(set(server.message_ids)) == 1
         assert server.mails[0]["Date"] == server.mails[1]["Date"]
+
+
+@pytest.mark.chaos
+def test_kills_at_random_moments_lose_nothing(make: Make) -> None:
+    chance = random.Random(20261121)
+    rounds = 12
+    with MailServer() as server:
+        notifier = make(mail_to(server.port), more="max_per_hour = 1000")
+        for number in range(rounds):
+            notifier.start()
+            for part in range(3):
+                key = f"rule-{number}-{part}"
+                notifier.tell(power(key, group=key, title=key))
+            time.sleep(chance.uniform(0.5, 3.5))  # nothing is waited for: the moment is to be any
+            notifier.kill()
+            notifier.wait()
+        notifier.start()
+        wait_until(lambda: len(set(server.subjects)) == 3 * rounds and not notifier.kept_message(), "all told")
+        assert notifier.stop() == 0
+    ids: dict[str, set[str]] = {}
+    for subject, message_id in zip(server.subjects, server.message_ids, strict=True):
+        ids.setdefault(subject, set()).add(message_id)
+    assert {len(found) for found in ids.values()} == {1}
+    assert len(server.mails) <= 3 * rounds + rounds
 
 
 def test_one_dead_channel_does_not_delay_the_others(make: Make) -> None:
