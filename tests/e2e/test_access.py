@@ -4,14 +4,22 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, NamedTuple
 
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from cloud_stream.config import BrokerConfig
+from cloud_stream.config_sections import CommandsConfig
+from cloud_stream.dispatch.orders import open_orders, order_row
+from cloud_stream.dispatch.process import Dispatcher
+from cloud_stream.records import Order
 from tests.chaos.waiting import wait_for
 from tests.cloud_stream.ingest_rig import GatewayClient
 from tests.e2e.agent import SITE, Agent, replayed
@@ -19,19 +27,12 @@ from tests.e2e.cloud import Cloud
 from tests.services.broker_access import access_lines
 from wattline.local_servers import LOOPBACK, InfluxServer, MosquittoServer, ProgramMissingError
 from wattline.topics import Down, Up, down, up
-from wattline.wire import Ack, Batch, Frame, encode
+from wattline.wire import Ack, Batch, Frame, decode_command, encode
 
 BASE_MS = 1_790_000_000_000 - 1_790_000_000_000 % 1_800_000
 HALF_HOURS = 20
-ACL = [
-    "user ingest",
-    "topic read wattline/v1/+/up/#",
-    "topic write wattline/v1/+/down/#",
-    "pattern write wattline/v1/%u/up/#",
-    "pattern read wattline/v1/%u/down/#",
-    "pattern read wattline/v1/all/announce",
-]
-"""The rules of the design: the user's name is the gateway's id."""
+ACL = (Path(__file__).parents[2] / "deploy" / "mosquitto" / "acl").read_text().splitlines()
+"""The rules that an installation begins with: the user's name is the gateway's id."""
 PASSWORDS = {"ingest": "Secret-of-ingest", "gw-1": "Secret-of-gw-1", "gw-2": "Secret-of-gw-2", "influx": "Secret-of-db"}
 
 
@@ -148,6 +149,50 @@ def test_a_gateway_can_not_publish_for_another_one(place: Place) -> None:
     place.cloud.wait_for(lambda: bool(place.query("SELECT power_w FROM reading WHERE gateway = 'gw-2'")), "and stored")
     assert place.query("SELECT power_w FROM reading WHERE gateway = 'gw-3'") == []
     assert all("gw-3" not in letter.topic for letter in place.cloud.letters())
+
+
+def test_commands_are_the_cloud_s_alone_and_reach_only_their_gateway(tmp_path: Path, place: Place) -> None:
+    commands = CommandsConfig(dir=tmp_path / "commands")
+    with closing(open_orders(commands)) as orders, listening(place, "gw-1") as heard, listening(place, "gw-2") as other:
+        with GatewayClient(place.broker.port, "gw-2", password=PASSWORDS["gw-2"]) as liar:
+            liar.send_to(down("gw-1", Down.COMMAND), b"switch it off")
+        now_ms = time.time_ns() // 10**6
+        asked = {"gateway": "gw-1", "site": "s", "load": "boiler", "action": "off", "reason": ""}
+        orders.put([order_row(Order(id="o1", decided_ms=now_ms, expires_ms=now_ms + 60_000, **asked))])
+        login = {"username": "ingest", "password_file": place.secret_file("ingest")}
+        dispatcher = Dispatcher(orders, BrokerConfig(url=place.broker.url, **login), commands.client_id)  # type: ignore[arg-type]
+        thread = Thread(target=dispatcher.run)
+        thread.start()
+        try:
+            wait_for(lambda: bool(heard), "the command arrives")
+        finally:
+            dispatcher.stop()
+            thread.join(30)
+        # Overlapping subscriptions: the broker may hand it over for each.
+        assert {(topic, decode_command(text, "gw-1").id) for topic, text in heard} == {
+            (down("gw-1", Down.COMMAND), "o1")
+        }
+        assert other == []
+
+
+@contextmanager
+def listening(place: Place, gateway: str) -> Iterator[list[tuple[str, bytes]]]:
+    """Everything that a gateway may hear, whatever it asks for."""
+    heard: list[tuple[str, bytes]] = []
+    subscribed = Event()
+    client = Client(CallbackAPIVersion.VERSION2, client_id=f"{gateway}-ear", protocol=MQTTProtocolVersion.MQTTv5)
+    client.username_pw_set(gateway, PASSWORDS[gateway])
+    client.on_connect = lambda *_: listen(client)
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.on_message = lambda _, __, message: heard.append((message.topic, bytes(message.payload)))
+    client.connect(LOOPBACK, place.broker.port)
+    client.loop_start()
+    try:
+        assert subscribed.wait(20)
+        yield heard
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 def test_a_gateway_can_not_read_what_is_told_to_another_one(place: Place) -> None:
