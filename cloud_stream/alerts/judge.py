@@ -235,7 +235,7 @@ class AlertJudge:
     def _take_back(self, watch: Watch, kept: Kept) -> bool:
         site, meter, watcher, episode = kept
         variant = watch.variant_for(site, meter)
-        if variant.condition is None or not watch.rule.covers(site, meter):
+        if variant.condition is None or not watch.covers(site, meter):
             return False
         track = _Track(watch, variant, site, meter)
         track.watcher, track.episode = variant.condition.watcher(site, meter, watcher), Episode(*episode)

@@ -156,11 +156,6 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         about = tuple(_plain(getattr(self, key)) for key in self.ABOUT)
         return (self.KIND, self.severity.value, self.subject_level, about, tuple(map(_plain, special)))
 
-    def covers(self, site: str, member: str) -> bool:
-        """Whether the rule is about this meter or gateway, or with `member` "" about this site."""
-        members = self.members
-        return (not self.sites or site in self.sites) and (not members or not member or member in members)
-
     def variants(self) -> "list[tuple[Override | None, Self | None]]":
         """The rule as each override has it, None where switched off; last as it is for everyone else."""
         plain = msgspec.structs.replace(self, override=())

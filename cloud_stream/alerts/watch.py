@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
 
 from cloud_stream.alerts.condition import Condition, Feed, Surroundings
 from cloud_stream.alerts.lifecycle import Timing
 from cloud_stream.alerts.rule import GATEWAY, Override, Rule
 from cloud_stream.measurements import FORECAST, USAGE
 from cloud_stream.records import Point
+
+LISTED_MEMBERS: Final = 1000
+"""A rule on more meters than this is asked for each fact: an index of them in each of the shards would be large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +33,19 @@ class Watch:
         index: Its place in the file.
         variants: For the subjects of each override, in their order; the last is for everyone else.
         has_overrides: Whether there are others than the last.
+        members: The rule's meters or gateways; empty is all. One set for all judges of a process.
     """
 
     index: int
     rule: Rule
     variants: tuple[Variant, ...]
     has_overrides: bool
+    members: frozenset[str]
+
+    def covers(self, site: str, member: str) -> bool:
+        """Whether the rule is about this meter or gateway, or with `member` "" about this site."""
+        sites = self.rule.sites
+        return (not sites or site in sites) and (not self.members or not member or member in self.members)
 
     def subject(self, point: Point, site: str, member: str) -> tuple[str, str] | None:
         """Whom a fact is about, when any variant takes it."""
@@ -54,6 +66,7 @@ class Watch:
 @dataclass(slots=True)
 class _Route:
     everyone: list[Watch] = field(default_factory=list)
+    asked: list[Watch] = field(default_factory=list)
     by_site: dict[str, list[Watch]] = field(default_factory=dict)
     by_member: dict[str, list[Watch]] = field(default_factory=dict)
 
@@ -73,11 +86,11 @@ class Routes:
         route = self._routes.get(feed)
         if route is None:
             return ()
-        if not route.by_site and not route.by_member:
+        if not (route.by_site or route.by_member or route.asked):
             return route.everyone
-        members = route.by_member.get(member, ())
-        of_members = [watch for watch in members if not watch.rule.sites or site in watch.rule.sites]
-        return [*route.everyone, *route.by_site.get(site, ()), *of_members]
+        of_site, of_member = route.by_site.get(site, ()), route.by_member.get(member, ())
+        chosen = [watch for watch in (*of_member, *route.asked) if watch.covers(site, member)]
+        return [*route.everyone, *of_site, *chosen]
 
     def knows(self, feed: Feed) -> bool:
         """Whether any rule looks at such facts."""
@@ -85,8 +98,10 @@ class Routes:
 
     def _add(self, route: _Route, watch: Watch) -> None:
         rule = watch.rule
-        if rule.members:
-            for member in rule.members:
+        if len(watch.members) > LISTED_MEMBERS:
+            route.asked.append(watch)
+        elif watch.members:
+            for member in watch.members:
                 route.by_member.setdefault(member, []).append(watch)
         elif rule.sites:
             for site in rule.sites:
@@ -119,7 +134,12 @@ def place_of(point: Point) -> tuple[str, str]:
 
 def _watch(index: int, rule: Rule, around: Surroundings, max_age_ms: int) -> Watch:
     variants = tuple(_variant(override, changed, around, max_age_ms) for override, changed in rule.variants())
-    return Watch(index, rule, variants, has_overrides=len(variants) > 1)
+    return Watch(index, rule, variants, len(variants) > 1, _set_of(rule.members))
+
+
+@lru_cache(maxsize=256)
+def _set_of(members: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(members)
 
 
 def _variant(override: Override | None, rule: Rule | None, around: Surroundings, max_age_ms: int) -> Variant:
