@@ -74,7 +74,11 @@ class Ending:
             raise CrashError
 
 
-def test_an_end_before_and_after_every_step(target: ArchiveTarget, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dense_rows", [1, 5_000_000], ids=["minutes", "hours"])
+def test_an_end_before_and_after_every_step(
+    target: ArchiveTarget, dense_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud_stream.archive.writer.DENSE_ROWS", dense_rows)
     step = 0
     while True:
         step += 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloud_stream.archive.layout import day_name, day_number, hours_of, is_closed, place_of
+from cloud_stream.archive.layout import day_name, day_number, is_closed, minutes_of, parts_of, place_of
 
 DAY_MS = 86_400_000
 
@@ -26,21 +26,28 @@ def test_a_day_is_closed_a_day_after_its_end(now_ms: int, closed: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "closed", "place"),
+    ("names", "closed", "dense", "place"),
     [
-        (set(), False, "hour-07.parquet"),
-        ({"hour-03.parquet"}, False, "hour-07.parquet"),
-        (set(), True, "day.parquet"),
-        ({"hour-03.parquet"}, True, "hour-07.parquet"),
-        ({"day.parquet"}, True, "day.parquet"),
-        ({"day.parquet"}, False, "day.parquet"),
-        ({"day.parquet.new", "hour-03.parquet.damaged"}, True, "day.parquet"),
+        (set(), False, False, "hour-07.parquet"),
+        ({"hour-03.parquet"}, False, False, "hour-07.parquet"),
+        (set(), False, True, "hour-07-35.parquet"),
+        ({"hour-07.parquet"}, False, True, "hour-07.parquet"),
+        ({"hour-07-01.parquet"}, False, False, "hour-07-35.parquet"),
+        ({"hour-08-01.parquet"}, False, False, "hour-07.parquet"),
+        (set(), True, False, "day.parquet"),
+        (set(), True, True, "day.parquet"),
+        ({"hour-03.parquet"}, True, False, "hour-07.parquet"),
+        ({"hour-03-59.parquet"}, True, True, "hour-07-35.parquet"),
+        ({"day.parquet"}, True, True, "day.parquet"),
+        ({"day.parquet"}, False, False, "day.parquet"),
+        ({"day.parquet.new", "hour-03.parquet.damaged"}, True, False, "day.parquet"),
     ],
 )
-def test_the_place_of_a_reading(names: set[str], closed: bool, place: str) -> None:  # noqa: FBT001 (as above)
-    assert place_of(7, names, closed=closed) == place
+def test_the_place_of_a_reading(names: set[str], closed: bool, dense: bool, place: str) -> None:  # noqa: FBT001 (as above)
+    assert place_of(7 * 60 + 35, names, closed=closed, dense=dense) == place
 
 
-def test_the_files_of_hours() -> None:
-    names = {"hour-11.parquet", "hour-02.parquet", "day.parquet", "hour-02.parquet.damaged", "hour-03.parquet.new"}
-    assert hours_of(names) == ["hour-02.parquet", "hour-11.parquet"]
+def test_the_files_of_hours_and_minutes() -> None:
+    names = {"hour-11.parquet", "hour-02-07.parquet", "day.parquet", "hour-02.parquet.damaged", "hour-03.parquet.new"}
+    assert parts_of(names | {"hour-02-06.parquet"}) == ["hour-02-06.parquet", "hour-02-07.parquet", "hour-11.parquet"]
+    assert minutes_of(names) == {"hour-02.parquet": ["hour-02-07.parquet"]}

@@ -96,6 +96,27 @@ def test_a_closed_day_becomes_one_file_and_takes_late_readings(target: ArchiveTa
     assert rows(root) == [at(t, value) for t, value in sorted(values.items())]
 
 
+def test_a_dense_hour_has_a_file_a_minute_until_an_hour_after_its_end(
+    target: ArchiveTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud_stream.archive.writer.DENSE_ROWS", 100)
+    t_ms = [NOON_MS + i * 60_000 for i in range(3)]
+    add(target, *(power(t, meter=meter) for t in t_ms for meter in ("m1", "m2")))
+    add(target, power(t_ms[1], 5.0))
+    assert target.names("2026-11-02") == {f"hour-12-{minute:02d}.parquet" for minute in range(3)}
+    writer = ArchiveWriter(target)
+    writer.compact(NOON_MS + 2 * HOUR_MS - 1)
+    assert writer.counts["compactions"] == 0
+    writer.compact(NOON_MS + 2 * HOUR_MS)
+    assert target.names("2026-11-02") == {"hour-12.parquet"}
+    add(target, *(power(t + 1, meter=meter) for t in t_ms for meter in ("m1", "m2")))
+    assert target.names("2026-11-02") == {"hour-12.parquet"}
+    found = rows(copied(target, tmp_path / "copy"))
+    expected = {(meter, t + late): 1.0 for meter in ("m1", "m2") for t in t_ms for late in (0, 1)}
+    expected["m1", t_ms[1]] = 5.0
+    assert found == [at(t, value, meter) for (meter, t), value in sorted(expected.items())]
+
+
 def test_a_late_reading_of_a_day_that_is_closed_but_not_compacted(target: ArchiveTarget, tmp_path: Path) -> None:
     add(target, power(NOON_MS))
     add(target, power(NOON_MS, 2.0), power(NOON_MS + HOUR_MS), now_ms=LATER_MS)
@@ -135,23 +156,25 @@ KEYS = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    delivered=st.lists(st.tuples(KEYS, st.integers(0, 5).map(float)), min_size=1, max_size=30),
-    cuts=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5)), max_size=4),
+    delivered=st.lists(st.tuples(KEYS, st.integers(0, 5).map(float)), min_size=1, max_size=16),
+    cuts=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5), st.sampled_from([1, 5_000_000])), max_size=4),
 )
 def test_how_rows_are_cut_and_repeated_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory,
     delivered: list[tuple[tuple[str, str, int], float]],
-    cuts: list[tuple[int, int]],
+    cuts: list[tuple[int, int, int]],
 ) -> None:
     """What was taken in before a crash is taken in again, from some row on, in other pieces."""
     root = tmp_path_factory.mktemp("archive")
     target = LocalTarget(root)
     batches = [power(t, value, site=site, gateway=gateway) for (site, gateway, t), value in delivered]
-    for end, days in cuts:
-        add(target, *batches[:end], now_ms=NOON_MS + days * DAY_MS)
-        ArchiveWriter(target).compact(NOON_MS + days * DAY_MS)
+    for end, days, dense_rows in cuts:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("cloud_stream.archive.writer.DENSE_ROWS", dense_rows)
+            add(target, *batches[:end], now_ms=NOON_MS + days * DAY_MS)
+            ArchiveWriter(target).compact(NOON_MS + days * DAY_MS)
     add(target, *batches)
     believed: dict[tuple[str, int], tuple[str, float]] = {}
     for (site, gateway, t), value in delivered:
