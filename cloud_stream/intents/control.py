@@ -49,7 +49,13 @@ class Change:
     by_w: float
 
 
-def choose(power_w: float, shed_above_w: float, release_below_w: float, loads: Sequence[Candidate]) -> Choice:
+def choose(
+    power_w: float,
+    shed_above_w: float,
+    release_below_w: float,
+    loads: Sequence[Candidate],
+    exchange_before_ms: int = -1,
+) -> Choice:
     """Switch off the largest loads first, until the power is down; release those longest off, while there is room.
 
     Args:
@@ -57,6 +63,7 @@ def choose(power_w: float, shed_above_w: float, release_below_w: float, loads: S
         shed_above_w: Above it loads go off, never more than bring it below.
         release_below_w: Released loads must leave the power below it even when they take all they can.
         loads: That may be switched for this limit.
+        exchange_before_ms: One that is off since before then changes places with one that is on, where room is lacking.
     """
     need_w = power_w - shed_above_w
     off: list[LoadKey] = []
@@ -68,7 +75,19 @@ def choose(power_w: float, shed_above_w: float, release_below_w: float, loads: S
         need_w -= load.draw_w
     if off or need_w > 0:
         return Choice(tuple(off), (), max(need_w, 0.0))
-    return Choice((), _back(release_below_w - power_w, loads), 0.0)
+    back = _back(release_below_w - power_w, loads)
+    return Choice((), back, 0.0) if back else _exchange(shed_above_w - power_w, loads, exchange_before_ms)
+
+
+def _exchange(room_w: float, loads: Sequence[Candidate], before_ms: int) -> Choice:
+    """Let the load that is off longest have its turn."""
+    waiting = [load for load in loads if load.is_held and load.may_come_back and load.held_ms <= before_ms]
+    running = [load for load in loads if load.may_go_off and not load.is_held and load.draw_w > 0]
+    for back in sorted(waiting, key=lambda load: (load.held_ms, load.key)):
+        for off in sorted(running, key=lambda load: (-load.draw_w, load.key)):
+            if back.rated_w - off.draw_w <= room_w:
+                return Choice((off.key,), (back.key,), 0.0)
+    return Choice((), (), 0.0)
 
 
 def _back(room_w: float, loads: Iterable[Candidate]) -> tuple[LoadKey, ...]:

@@ -60,6 +60,11 @@ class Ledger:
         self._end = 0
         """The number, counted from 1970, of the first interval that is newer than all that are kept."""
 
+    @property
+    def newest_ms(self) -> int:
+        """The end of the newest interval; 0 when there is none."""
+        return self._end * self._interval_ms
+
     def put(self, start_ms: int, energy_kwh: float) -> bool:
         """Note an interval, anew or corrected; False when it is too old to be kept."""
         number = start_ms // self._interval_ms

@@ -143,7 +143,7 @@ def _choice(scene: Scene, wish: PowerLimit, power: _Power, loads: Sequence[tuple
         for_average = (power.used_kwh, power.now_w, power.left_ms, power.interval_ms)
         shed_w = min(shed_w, power.now_w - to_stay_under_w(shed_w, *for_average))
         release_w = min(release_w, power.now_w - to_stay_under_w(release_w, *for_average))
-    return choose(power.now_w, shed_w, release_w, candidates)
+    return choose(power.now_w, shed_w, release_w, candidates, scene.now_ms - scene.settings.turn_ms)
 
 
 def _wants(

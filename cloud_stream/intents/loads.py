@@ -100,6 +100,16 @@ class Load:
         """Whether it has been off long enough."""
         return self.hold is None or now_ms - (self.hold.done_ms or self.hold.asked_ms) >= self.min_off_ms
 
+    def let_go_if_over(self) -> None:
+        """End a hold that a hand has ended, or whose end was never told: the relay is on since."""
+        hold = self.hold
+        if hold is None:
+            return
+        if self.mode == "manual":
+            self.hold = None
+        elif self.state == "on" and 0 < hold.done_ms < self.since_ms:
+            self.hold, self.released_ms = None, self.since_ms
+
     def count_on_time(self, until_ms: int) -> None:
         """Add up how long it has been on since `cycle_ms`."""
         if self.looked_ms and self.state != "off":
@@ -152,8 +162,7 @@ class Loads:
         load.power_w = _number(point, "power_w", load.power_w)
         load.min_on_ms = round(1000 * _number(point, "min_on_s", load.min_on_ms / 1000))
         load.min_off_ms = round(1000 * _number(point, "min_off_s", load.min_off_ms / 1000))
-        if load.mode == "manual":
-            load.hold = None
+        load.let_go_if_over()
         return before != (True, load.meter)
 
     def answer(self, point: Point) -> str:

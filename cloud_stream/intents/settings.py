@@ -17,6 +17,7 @@ class IntentSettings:
         decide_every_ms: How often limits and loads are looked at.
         order_ms: An order expires after this. renew_ms: it is renewed when it has less left.
         slot_ms: A load that is moved is on or off for the whole of such a piece of time.
+        turn_ms: A load that is off for so long changes places with one that is on.
         turn: Accounts made in one call at most. reads: periods read from the store in one call at most.
         max_subjects: Meters and sites that are followed in one shard at most.
     """
@@ -29,6 +30,7 @@ class IntentSettings:
     order_ms: int = 900_000
     renew_ms: int = 300_000
     slot_ms: int = 900_000
+    turn_ms: int = 1_800_000
     turn: int = 100
     reads: int = 4
     max_subjects: int = 256

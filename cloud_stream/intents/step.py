@@ -28,6 +28,8 @@ Decisions = tuple[Decision, ...]
 CaseKey = tuple[str, Subject]
 MAX_CACHED: Final = 50_000
 RETRY_MS: Final = 30_000
+SILENT_MS: Final = 7 * 86_400_000
+"""A subject without readings for so long makes room for another."""
 
 
 def no_correlations(site: str) -> Sequence[Correlation]:
@@ -49,8 +51,9 @@ class IntentStep:
         settings: Lengths and bounds.
 
     Attributes:
-        counts: `accounts`, `decisions`, `orders`, `notices`, `subjects_refused`, `loads_refused`, `too_late`,
-            `history_unavailable`, `files_refused`, and answers to orders by their state, `answer_done` ...
+        counts: `accounts`, `decisions`, `orders`, `notices`, `subjects_refused`, `subjects_forgotten`,
+            `loads_refused`, `too_late`, `history_unavailable`, `files_refused`, and answers to orders by their state,
+            `answer_done` ...
     """
 
     def __init__(
@@ -178,7 +181,7 @@ class IntentStep:
             return None
         ledger = self._ledgers.get(subject)
         if ledger is None:
-            if len(self._ledgers) >= self._settings.max_subjects:
+            if len(self._ledgers) >= self._settings.max_subjects and not self._forget_one():
                 self.counts["subjects_refused"] += 1
                 return None
             ledger = self._ledgers[subject] = Ledger(self._settings.utility_ms)
@@ -188,6 +191,18 @@ class IntentStep:
                 self._tracks[key] = Track()
                 self._waiting.append(key)
         return ledger
+
+    def _forget_one(self) -> bool:
+        """Forget the subject that is silent longest; False when all were heard of lately."""
+        newest_ms = {subject: ledger.newest_ms for subject, ledger in self._ledgers.items()}
+        silent = min(newest_ms, key=lambda subject: newest_ms[subject])
+        if newest_ms[silent] > max(newest_ms.values()) - SILENT_MS:
+            return False
+        del self._ledgers[silent]
+        self._tracks = {key: track for key, track in self._tracks.items() if key[1] != silent}
+        self._wanted.pop(silent, None)
+        self.counts["subjects_forgotten"] += 1
+        return True
 
     def _shows_loads(self, subject: Subject) -> bool:
         if subject.level == "fleet":

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cloud_stream.intents.advice import Advice
@@ -69,8 +69,9 @@ class Track:
 
     def snapshot(self) -> dict[str, Any]:
         """Plain values to go on from."""
+        values = {name: getattr(self, name) for name in self.__slots__}
         baseline = tuple(self.baseline) if self.baseline else None
-        return asdict(self) | {"state": self.state.value, "told": self.told.value, "baseline": baseline}
+        return values | {"state": self.state.value, "told": self.told.value, "baseline": baseline}
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> "Track":

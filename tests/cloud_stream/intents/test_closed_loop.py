@@ -92,6 +92,7 @@ def test_the_peak_falls_and_the_water_is_as_hot() -> None:
     for without, with_limit in zip(free.boilers, kept.boilers, strict=True):
         assert with_limit.drawn_kwh == pytest.approx(without.drawn_kwh, rel=0.03)
         assert with_limit.temperature_c >= 54
+        assert with_limit.coldest_c > without.coldest_c - 8
     assert {point.fields["verified"] for point in told.points if "verified" in point.fields} == {True}
     assert [notice.title for notice in told.notices if notice.state == "firing"] == []
 

@@ -67,6 +67,25 @@ def test_loads_come_back_while_there_is_room(power_w: float, loads: list[Candida
     assert _names(choose(power_w, 9000, 8000, loads).release) == back
 
 
+@pytest.mark.parametrize(
+    ("power_w", "loads", "exchanged"),
+    [
+        (8500, [_load("a", 3000, is_held=True, held_ms=5), _load("b", 3000)], (["b"], ["a"])),
+        (8500, [_load("a", 3000, is_held=True, held_ms=11), _load("b", 3000)], ([], [])),
+        (8500, [_load("a", 4000, is_held=True, held_ms=5), _load("b", 3000)], ([], [])),
+        (8000, [_load("a", 4000, is_held=True, held_ms=5), _load("b", 3000)], (["b"], ["a"])),
+        (8500, [_load("a", 3000, is_held=True, held_ms=5), _load("b", 3000, may_go_off=False)], ([], [])),
+        (4000, [_load("a", 3000, is_held=True, held_ms=5), _load("b", 3000)], ([], ["a"])),
+    ],
+    ids=["its turn", "not yet", "too large", "with room enough", "the other may not", "room for both"],
+)
+def test_a_load_that_is_off_for_long_has_its_turn(
+    power_w: float, loads: list[Candidate], exchanged: tuple[list[str], list[str]]
+) -> None:
+    choice = choose(power_w, 9000, 8000, loads, exchange_before_ms=10)
+    assert (_names(choice.off), _names(choice.release)) == exchanged
+
+
 CANDIDATES = st.lists(
     st.builds(
         lambda draw_w, rated_w, held, off, back: (draw_w, max(draw_w, rated_w), held, off, back),

@@ -298,6 +298,17 @@ def test_only_so_many_subjects_are_followed() -> None:
     assert step.counts["subjects_refused"] == 3
 
 
+def test_a_subject_that_is_silent_makes_room_for_another() -> None:
+    step = step_of(DAILY, settings=IntentSettings(max_subjects=2))
+    first, second, third = (f"house-{number}" for number in (1, 2, 3))
+    step.on_batch([(_usage(T0_MS, 0.2, site=first), _usage(T0_MS, 0.2, site=second))], T0_MS + STEP_MS + 61_000)
+    later_ms = T0_MS + 8 * DAY_MS
+    rows = (_usage(later_ms, 0.2, site=second), _usage(later_ms, 0.2, site=third))
+    points, _, _ = parts(step.on_batch([rows], later_ms + STEP_MS + 61_000))
+    assert {point.tags["site"] for point in points} == {second, third}
+    assert (step.counts["subjects_forgotten"], step.counts["subjects_refused"]) == (1, 0)
+
+
 def test_accounts_are_made_in_turns() -> None:
     step = step_of(DAILY, settings=IntentSettings(turn=2))
     rows = tuple(_usage(T0_MS, 0.2, site=f"house-{number}") for number in range(5))
