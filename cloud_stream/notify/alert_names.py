@@ -1,6 +1,7 @@
 """What an alert is called: the thing that fires and resolves, whichever of its notices speaks of it."""
 
 import hashlib
+import re
 from typing import Final, NamedTuple
 
 from cloud_stream.records import Notice
@@ -31,9 +32,14 @@ class AlertName(NamedTuple):
         return "/".join(part for part in (self.site, self.meter) if part) or "all sites"
 
     def headline(self, title: str) -> str:
-        """A title with its place before it, unless it says its place already."""
-        says_place = bool(self.site) and title.startswith((f"{self.place}:", f"{self.site}:"))
-        return title if says_place else f"{self.place}: {title}"
+        """A title with its place before it, unless it names its place already, or there is none to name."""
+        named = (part for part in (self.site, self.meter) if part)
+        return title if all(_names(title, part) for part in named) else f"{self.place}: {title}"
+
+
+def _names(title: str, part: str) -> bool:
+    """Whether a site or meter stands in a title as a word of its own."""
+    return re.search(rf"(?<![\w-]){re.escape(part)}(?![\w-])", title) is not None
 
 
 SHORT_ID: Final = 8

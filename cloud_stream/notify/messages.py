@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -152,12 +153,13 @@ def _entry(notice: Notice, sites: Sites, link: str, now_ms: int) -> Entry:
 
 def _facts(notice: Notice, when: tuple[str, str]) -> Iterable[tuple[str, str]]:
     unit = unit_of(notice.quantity)
-    if notice.value is not None:
+    if notice.value is not None and isfinite(notice.value):
         yield name_text(notice.quantity) or "value", f"{number_text(notice.value)} {unit}".strip()
-    if notice.limit is not None:
+    if notice.limit is not None and isfinite(notice.limit):
         yield "limit", f"{number_text(notice.limit)} {unit}".strip()
     yield when
-    yield "where", _line(name_of(notice).place)
+    if notice.site or notice.level == "fleet":
+        yield "where", _line(name_of(notice).place)
     yield "rule", f"{_line(notice.group)} ({_line(notice.severity)})"
 
 

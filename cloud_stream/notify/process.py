@@ -27,7 +27,6 @@ from wattline.errors import ConfigError, LogError
 from wattline.stop_signals import called_on_stop
 
 _log: Final = logging.getLogger("cloud_stream.notify")
-QUEUE_FILE: Final = "notices.db"
 TURN_S: Final = 0.5
 TIDY_EVERY_MS: Final = 60_000
 STOP_S: Final = 10.0
@@ -74,7 +73,7 @@ def run_notify(config: CloudConfig) -> int:
 
 def open_queue(config: NotifyConfig) -> KeyedQueue:
     """The queue of notices, which the flow fills."""
-    return KeyedQueue(config.dir / QUEUE_FILE, config.max_bytes)
+    return KeyedQueue(config.queue_file, config.max_bytes)
 
 
 def _start_couriers(channels: Sequence[Channel], ledger: Ledger, config: NotifyConfig) -> list[Courier]:

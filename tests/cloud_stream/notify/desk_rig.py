@@ -11,7 +11,6 @@ from cloud_stream.notify.delivery import Channel, DeliveryError
 from cloud_stream.notify.desk import Desk, encode_notice
 from cloud_stream.notify.ledger import Ledger
 from cloud_stream.notify.ledger_rows import Message
-from cloud_stream.notify.process import QUEUE_FILE
 from cloud_stream.records import Notice, Point
 from cloud_stream.sites import Sites
 from cloud_stream.stores.sqlite import SqliteStore
@@ -57,7 +56,7 @@ class Rig:
         self.channels = channels
         usual = {"dir": folder, "group_wait": DurationMs(GROUP_WAIT_MS), "group_interval": DurationMs(60_000)}
         self.config = NotifyConfig(**(usual | settings))  # type: ignore[arg-type]
-        self.queue = KeyedQueue(folder / QUEUE_FILE, 64 << 20, lambda: self.now_ms)
+        self.queue = KeyedQueue(self.config.queue_file, 64 << 20, lambda: self.now_ms)
         self.store = SqliteStore(folder / "wattline.db", RETENTION_MS)
         self.store.prepare()
         self._open()

@@ -166,7 +166,7 @@ def test_a_test_message_goes_to_every_channel(config: Path, command: Command) ->
     assert [(row["channel"], row["ok"]) for row in rows] == [("mailto:1", True), ("json:2", True), ("json:3", False)]
     assert "could not be reached" in told
     assert "s3cret" not in told
-    assert mail.subjects == ["[info] all sites: test message from Wattline"] * 2
+    assert mail.subjects == ["[info] test message from Wattline"] * 2
     assert len(web.posts) == 2
 
 

@@ -17,7 +17,6 @@ import pytest
 from cloud_stream.keyed_queue import KeyedQueue
 from cloud_stream.notify.desk import encode_notice
 from cloud_stream.notify.ledger import Ledger
-from cloud_stream.notify.process import QUEUE_FILE
 from cloud_stream.notify.silences import FOR_EVER_MS
 from cloud_stream.records import Notice
 from cloud_stream.stores.sqlite import SqliteStore
@@ -71,7 +70,7 @@ class Notifier:
         return self.wait()
 
     def tell(self, notice: Notice = POWER) -> None:
-        with closing(KeyedQueue(self.folder / "notify" / QUEUE_FILE, 1 << 20)) as queue:
+        with closing(KeyedQueue(self.folder / "notify" / "notices.db", 1 << 20)) as queue:
             queue.put([encode_notice(notice)])
 
     def kept_message(self) -> str:
