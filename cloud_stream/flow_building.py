@@ -11,6 +11,7 @@ from cloud_stream.alerts.rule import Made
 from cloud_stream.alerts.rules_file import WatchedRules
 from cloud_stream.archive.sink import ArchiveSink
 from cloud_stream.config import CloudConfig
+from cloud_stream.correlation.drivers import Finding
 from cloud_stream.correlation.stored import newest_correlations
 from cloud_stream.dead_letters import SqliteDeadLetters
 from cloud_stream.decode import Decoder, dead_letter_counts
@@ -58,6 +59,8 @@ CELL_BYTES: Final = 256
 """One window of one series: its numbers, and copies of them while it is merged and snapshotted."""
 USUAL_S: Final = 30.0
 """The timer of a settled step, which then only lets state go."""
+LONGEST_DECISION_MS: Final = 60_000
+"""Limits and loads are looked at so often, or with every short window."""
 RARELY_S: Final = 3600.0
 """The timer of a step whose state is large: each waking has it written to the snapshot."""
 
@@ -143,7 +146,8 @@ def _intents(config: CloudConfig, sites: Sites, store: Store, engine: "_Engine")
     if config.intents.file is None:
         return None
     source = FileSource(config.intents.file, sites)
-    settings = IntentSettings(short_ms=config.flow.window, utility_ms=config.flow.utility_interval)
+    short_ms, utility_ms = config.flow.window, config.flow.utility_interval
+    settings = IntentSettings(short_ms, utility_ms, decide_every_ms=min(LONGEST_DECISION_MS, short_ms))
     history = StoreHistory(store, width_label(config.flow.utility_interval))
     correlations = _correlations(store)
 
@@ -166,13 +170,15 @@ def _correlations(store: Store) -> Callable[[str], Sequence[Correlation]]:
             findings = newest_correlations(store, site, now_ms())
         except StoreUnavailableError:
             return []
-        return [
-            Correlation(driver, one.r, one.slope_kwh_per_unit, one.n, one.base_kwh, one.note)
-            for driver, one in findings.items()
-            if one.r is not None and one.slope_kwh_per_unit is not None and one.base_kwh is not None
-        ]
+        return [_correlation(one) for one in findings.values()]
 
     return newest
+
+
+def _correlation(finding: Finding) -> Correlation:
+    """A finding as intents know it."""
+    known = {name: value for name in Correlation._fields if (value := getattr(finding, name)) is not None}
+    return Correlation(**known)
 
 
 def _notice_sink(config: CloudConfig) -> QueueSink[Notice] | None:
