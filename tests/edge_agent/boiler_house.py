@@ -118,6 +118,10 @@ file = "{self.relay_file}"
         """Where the relay is: the word in its file, closed before anybody has moved it."""
         return self.relay_file.read_text() if self.relay_file.exists() else "on"
 
+    def log_text(self) -> str:
+        """What it has printed in all its lives."""
+        return self.log.read_text() if self.log.exists() else ""
+
     def state_file(self) -> dict[str, Any]:
         """What it would know after a power cut."""
         file = self.state / "loads.json"
