@@ -1,10 +1,12 @@
 """Loads that are moved out of the dear hours, and get what they must by their deadline all the same."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf, isnan
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from cloud_stream.intents.accounts import peak_share
 from cloud_stream.intents.ledger import Subject
@@ -15,10 +17,14 @@ from cloud_stream.intents.scene import Scene, Want
 from cloud_stream.intents.shifting import Plan, Slots, plan, slot_starts
 from cloud_stream.intents.tariffs import minute_of
 from cloud_stream.intents.tracks import Case, Verdict
-from cloud_stream.intents.wishes import Shift, ShiftLoad
+from cloud_stream.intents.wishes import PowerLimit, Shift, ShiftLoad
 
 NEARLY: Final = 0.98
 """Of what a load must get; it is looked at once a minute only."""
+
+
+Planned = dict[int, float]
+"""End of a slot to the power of the loads that are planned in it already, W."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +55,19 @@ class _Outcome:
 def look_at_shift(scene: Scene, case: Case, wish: Shift) -> MoveLook:
     """Decide for the loads of one shift at one site."""
     wants: dict[LoadKey, Want] = {}
+    planned_w: Planned = {}
     outcomes = []
     for wanted in wish.load:
         for key, load in scene.loads:
             if key.load == wanted.id:
-                outcome = _look_at_load(scene, wish, wanted, load)
+                outcome = _look_at_load(scene, wish, wanted, load, planned_w)
                 outcomes.append(outcome)
                 if outcome.is_off and scene.commands and wish.act:
                     wants[key] = Want(wish.name, f"{wish.name}: dear hours")
     return MoveLook(wants, _verdict(scene, case, outcomes))
 
 
-def _look_at_load(scene: Scene, wish: Shift, wanted: ShiftLoad, load: Load) -> _Outcome:
+def _look_at_load(scene: Scene, wish: Shift, wanted: ShiftLoad, load: Load, planned_w: Planned) -> _Outcome:
     zone, minute = scene.site.time_zone, minute_of(wanted.by) % 1440
     cycle_ms = last_wall_ms(zone, minute, scene.now_ms)
     if load.cycle_ms != cycle_ms:
@@ -73,12 +80,12 @@ def _look_at_load(scene: Scene, wish: Shift, wanted: ShiftLoad, load: Load) -> _
     need_ms = _need_ms(scene, wanted, load, scene.now_ms)
     if scene.now_ms >= load.slot_ms:
         slots = _slots(scene, wish, deadline_ms)
+        slots = replace(slots, is_full=_is_full(scene, slots, load, planned_w))
         found = plan(slots, need_ms)
-        load.slot_ms, load.slot_off, load.missing_ms = (
-            int(slots.ends_ms[0]),
-            _is_off(wish, slots, found),
-            found.missing_ms,
-        )
+        load.slot_ms, load.slot_off = int(slots.ends_ms[0]), _is_off(wish, slots, found)
+        load.missing_ms = found.missing_ms
+        for end_ms in slots.ends_ms[found.chosen].tolist():
+            planned_w[end_ms] = planned_w.get(end_ms, 0.0) + load.power_w
     return _Outcome(wanted.id, load.slot_off, need_ms, load.missing_ms, load.missed, load.mode == "manual")
 
 
@@ -102,7 +109,25 @@ def _slots(scene: Scene, wish: Shift, deadline_ms: int) -> Slots:
     ledger = scene.ledgers.get(Subject("site", scene.site.id, ""))
     ahead = ledger.forecast_kwh if ledger else {}
     site_kwh = np.array([ahead.get(start // interval_ms * interval_ms, np.nan) for start in grid.tolist()])
-    return Slots(starts, ends, price, is_peak, site_kwh)
+    return Slots(starts, ends, price, is_peak, np.zeros_like(is_peak), site_kwh)
+
+
+def _is_full(scene: Scene, slots: Slots, load: Load, planned_w: Planned) -> npt.NDArray[np.bool_]:
+    """Where the load, with those planned before it, would break the tightest limit of its site."""
+    limits = (wish for wish in scene.book.wishes if isinstance(wish, PowerLimit))
+    limit_w = min((one.release_below_w for one in limits if one.covers("site", scene.site.id, "")), default=inf)
+    site_w = np.nan_to_num(slots.site_kwh * 3.6e9 / scene.settings.utility_ms, nan=_others_w(scene))
+    others_w = np.array([planned_w.get(end_ms, 0.0) for end_ms in slots.ends_ms.tolist()])
+    full: npt.NDArray[np.bool_] = site_w + others_w + load.power_w > limit_w
+    return full
+
+
+def _others_w(scene: Scene) -> float:
+    """What the site takes now without its loads; 0 where that is unknown."""
+    fresh = scene.newest(Subject("site", scene.site.id, ""))
+    if fresh is None or isnan(fresh.window.mean_w):
+        return 0.0
+    return max(0.0, fresh.window.mean_w - sum(scene.draw_w(load) for _, load in scene.loads if load.hold is None))
 
 
 def _is_off(wish: Shift, slots: Slots, found: Plan) -> bool:

@@ -17,6 +17,7 @@ class Slots:
         ends_ms: int64[K].
         price: float64[K]: of a kWh; all equal where there is no tariff.
         is_peak: bool[K]: to be left where possible.
+        is_full: bool[K]: there the load would break a power limit of the site.
         site_kwh: float64[K]: forecast of the site without regard to the load; NaN is unknown.
     """
 
@@ -24,6 +25,7 @@ class Slots:
     ends_ms: Int64s
     price: Floats
     is_peak: npt.NDArray[np.bool_]
+    is_full: npt.NDArray[np.bool_]
     site_kwh: Floats
 
 
@@ -42,11 +44,11 @@ class Plan:
 
 
 def plan(slots: Slots, need_ms: int) -> Plan:
-    """Choose slots: outside the peak first, then by price, then where the site uses least, then the earliest."""
+    """Choose slots: with room and outside the peak first, then by price, by the site's use, and the earliest."""
     chosen = np.zeros(len(slots.start_ms), np.bool_)
     left_ms, in_peak_ms = need_ms, 0
     site_kwh = np.nan_to_num(slots.site_kwh, nan=0.0)
-    for slot in np.lexsort((slots.start_ms, site_kwh, slots.price, slots.is_peak)).tolist():
+    for slot in np.lexsort((slots.start_ms, site_kwh, slots.price, slots.is_peak, slots.is_full)).tolist():
         if left_ms <= 0:
             break
         length_ms = int(slots.ends_ms[slot] - slots.start_ms[slot])

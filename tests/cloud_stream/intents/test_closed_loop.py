@@ -169,8 +169,11 @@ def test_hot_by_the_deadline_although_the_limit_leaves_room_for_one_at_a_time() 
     house = _house()
     house.base_w = 2000
     limit = LIMIT.replace("9000", "6500")
-    _live(house, step_of(limit + TWO_RATES + SHIFT.replace("3h", "2h"), LONDON), 30)
+    told = _live(house, step_of(limit + TWO_RATES + SHIFT.replace("3h", "2h"), LONDON), 30)
     assert house.peak_w() <= 6500
+    # They are planned one after the other: the limit has nothing to do once the first night is over.
+    late = [order for order in told.orders if order.decided_ms > T0_MS + 7 * HOUR_MS]
+    assert {order.reason for order in late} <= {"boilers at night: dear hours", "there is room again"}
     for boiler in house.boilers:
         assert boiler.on_minutes(T0_MS + 6 * HOUR_MS, T0_MS + 30 * HOUR_MS) >= 117
 
