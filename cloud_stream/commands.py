@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from cloud_stream.config import CloudConfig, load_config
+from cloud_stream.correlation.commands import correlation
 from wattline.errors import ConfigError, WattlineError
 from wattline.topics import is_gateway_id
 from wattline.wire import ID_PATTERN, MAX_ID_LENGTH
@@ -31,6 +32,8 @@ gateways_app = typer.Typer(
     help="Which gateways the cloud admits, and on which site each stands.",
     epilog="Example: wattline gateways enrol gw-0001 --site house-1 -c cloud.toml",
 )
+
+app.command()(correlation)
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The cloud's configuration.")]
 DEFAULT_CONFIG: Final = Path("cloud.toml")
@@ -82,7 +85,7 @@ def flow(
 
 @app.command()
 def notify(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Tell people of alerts and recommendations, over the channels in [notify].
+    """Tell people of alerts and recommendations, over the channels that the file names.
 
     Example: wattline cloud notify -c cloud.toml
     """
