@@ -38,6 +38,8 @@ from wattline.errors import ConfigError
 
 ANOMALY: Final = "anomaly"
 MAX_WITHIN_MS: Final = 31 * 86_400_000
+MAX_AHEAD_MS: Final = 3_600_000
+"""An event of a clock that is further ahead would make those of all others look old."""
 KEPT_BEYOND: Final = 64
 """Events remembered beside those that the rule needs, so that a repeated one is recognised."""
 _REASON_LENGTH: Final = 200
@@ -240,7 +242,8 @@ class _Count:
         return 1 + len(self._entries)
 
     def take(self, point: Point, now_ms: int) -> Sequence[Sample]:
-        del now_ms
+        if point.t_ms > now_ms + MAX_AHEAD_MS:
+            return ()
         kind = str(point.fields.get("kind", ""))
         if kind in self._condition.counting.ends:
             return self._end(point.t_ms) if not self._entries or point.t_ms >= self._entries[-1][0] else ()

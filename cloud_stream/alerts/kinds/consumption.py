@@ -124,7 +124,7 @@ class Consumption:
 class _Period:
     """The running sum of one subject: windows that may still change, and what is added up for good."""
 
-    __slots__ = ("_base", "_condition", "_crossed_ms", "_done", "_end_ms", "_recent", "_start_ms", "_zone")
+    __slots__ = ("_base", "_condition", "_crossed_ms", "_done", "_early", "_end_ms", "_recent", "_start_ms", "_zone")
 
     def __init__(
         self,
@@ -133,40 +133,57 @@ class _Period:
         period: tuple[int, int] = (0, 0),
         sums: tuple[float, int, int] = (0.0, 0, NEVER),
         recent: tuple[tuple[int, float], ...] = (),
+        early: tuple[tuple[int, float], ...] = (),
     ) -> None:
         self._condition = condition
         self._zone = zone
         self._start_ms, self._end_ms = period
         self._base, self._done, self._crossed_ms = sums
         self._recent = dict(recent)
+        # A meter whose clock is ahead must not end the day of its site.
+        self._early = dict(early)
 
     @property
     def wake_ms(self) -> int:
-        return NEVER if self._crossed_ms == NEVER else self._end_ms + self._condition.around.grace_ms
+        if self._crossed_ms == NEVER and not self._early:
+            return NEVER
+        return self._end_ms + self._condition.around.grace_ms
 
     @property
     def weight(self) -> int:
-        return 1 + len(self._recent)
+        return 1 + len(self._recent) + len(self._early)
 
     def take(self, point: Point, now_ms: int) -> Sequence[Sample]:
-        start_ms = point.t_ms
+        start_ms, value = point.t_ms, float(point.fields[self._condition.rule.quantity])
+        if not self._end_ms:
+            self._start_ms, self._end_ms = self._condition.period(self._zone, min(start_ms, now_ms))
         if start_ms < self._start_ms:
             return ()
-        ended: Sequence[Sample] = ()
-        if start_ms >= self._end_ms:
-            ended = self._ended()
-            self._start_ms, self._end_ms = self._condition.period(self._zone, start_ms)
-            self._base, self._done, self._recent = 0.0, 0, {}
-        if not self._add(start_ms, float(point.fields[self._condition.rule.quantity])):
-            return ended
-        return [*ended, *self._judge(start_ms, now_ms)]
+        if start_ms < self._end_ms:
+            return self._judge(start_ms, now_ms) if self._add(start_ms, value) else ()
+        self._early[start_ms] = value
+        if len(self._early) > CHANGEABLE:
+            del self._early[max(self._early)]
+        return self._move_on(now_ms) if now_ms >= self._end_ms else ()
 
     def due(self, now_ms: int) -> Sequence[Sample]:
-        return self._ended() if now_ms >= self.wake_ms else ()
+        return self._move_on(now_ms) if now_ms >= self.wake_ms else ()
 
     def freeze(self) -> Frozen:
-        sums = (self._base, self._done, self._crossed_ms)
-        return (self._start_ms, self._end_ms), sums, tuple(self._recent.items())
+        sums, recent = (self._base, self._done, self._crossed_ms), tuple(self._recent.items())
+        return (self._start_ms, self._end_ms), sums, recent, tuple(self._early.items())
+
+    def _move_on(self, now_ms: int) -> list[Sample]:
+        """The period is over: go on with the one of the next window that is known, where there is one."""
+        samples = [*self._ended()]
+        while self._early and now_ms >= self._end_ms:
+            self._start_ms, self._end_ms = self._condition.period(self._zone, min(*self._early, now_ms))
+            self._base, self._done, self._recent = 0.0, 0, {}
+            for start_ms in sorted(start_ms for start_ms in self._early if start_ms < self._end_ms):
+                if self._add(start_ms, self._early.pop(start_ms)):
+                    samples += self._judge(start_ms, now_ms)
+            samples += self._ended() if self._early and now_ms >= self._end_ms else ()
+        return samples
 
     def _add(self, start_ms: int, value: float) -> bool:
         """Take the newest amount of a window; False for one that is in the sum for good."""

@@ -127,6 +127,13 @@ def test_events_are_bounded() -> None:
     assert len(watcher[1]) <= 3 + 64
 
 
+def test_an_event_from_the_future_hides_no_other() -> None:
+    who = judge(THREE)
+    wrong = anomaly(T_MS + 20 * HOUR_MS)
+    said = who.judge([wrong, *_minutes(0, 1, 2)], T_MS + 3 * MINUTE_MS)
+    assert states(said) == [(T_MS + 2 * MINUTE_MS, "firing")]
+
+
 def test_a_backlog_of_events_pages_nobody() -> None:
     said = judge(THREE).judge(_minutes(0, 1, 2), T_MS + 5 * HOUR_MS)
     assert (states(said)[0], paged(said)) == ((T_MS + 2 * MINUTE_MS, "firing"), [])

@@ -102,6 +102,21 @@ def test_a_window_that_is_in_the_sum_for_good_is_not_counted_again() -> None:
         assert who.judge(three_days, at("2026-11-05")) == []
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_clock_that_is_ahead_does_not_end_the_day(restart: bool) -> None:  # noqa: FBT001
+    who, evening_ms = judge(BUDGET), MIDNIGHT_MS + 20 * HOUR_MS
+    for first in (usage(MIDNIGHT_MS + DAY_MS + HALF_HOUR_MS, energy_kwh=6), usage(evening_ms, energy_kwh=9)):
+        assert who.judge([first], evening_ms + 1000) == []
+    who = restarted(who, BUDGET) if restart else who
+    said = [*who.judge([usage(evening_ms + HALF_HOUR_MS, energy_kwh=2)], evening_ms + HOUR_MS)]
+    said += who.due(MIDNIGHT_MS + DAY_MS + GRACE_MS)
+    next_ms = MIDNIGHT_MS + DAY_MS
+    assert states(said) == [(evening_ms + HALF_HOUR_MS, "firing"), (next_ms, "resolved")]
+    # What came early counts on its own day.
+    said = who.judge([usage(next_ms + HOUR_MS, energy_kwh=5)], next_ms + HOUR_MS)
+    assert states(said) == [(next_ms + HOUR_MS, "firing")]
+
+
 def test_windows_out_of_order_end_in_the_same_alert() -> None:
     day = _day(MIDNIGHT_MS, 0.5)
     shuffled = random.Random(1).sample(day, len(day))
