@@ -248,3 +248,18 @@ def test_the_jobs_of_a_configuration(tmp_path: Path) -> None:
     assert len(files(tmp_path / "archive")) == 2
     compact.run(FAR_MS)
     assert files(tmp_path / "archive") == ["date=2026-11-02/day.parquet"]
+
+
+def test_much_is_taken_round_by_round_and_other_jobs_get_their_turn(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud_stream.archive.process.ROUND_ROWS", 3)
+    monkeypatch.setattr("cloud_stream.archive.process.MAX_ROUNDS", 2)
+    deliver(tmp_path, [power(MIDNIGHT_MS + i, float(i)) for i in range(10)])
+    left = []
+    for _ in range(3):
+        archive.flush(FAR_MS)
+        left.append(waiting(tmp_path))
+        assert by_duckdb(tmp_path / "archive").rows == 10 - left[-1]
+    assert left == [4, 0, 0]
+    assert by_duckdb(tmp_path / "archive") == (10, 45.0)
