@@ -41,9 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(*arguments: str) -> list[str]:
-    code = "import sys; from wattline import cli; cli.PARTS['export'] = cli.Part("
-    code += "'cloud_stream.export.command:export', 'cloud', ''); sys.exit(cli.main())"
-    return [sys.executable, "-c", code, "export", *arguments]
+    return [sys.executable, "-m", "wattline", "export", *arguments]
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
