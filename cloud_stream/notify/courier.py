@@ -97,6 +97,8 @@ class Courier:
             self._channel.send(message)
         except DeliveryError as error:
             return self._failed(message, error)
+        except Exception as error:  # noqa: BLE001 (a channel that fails in a way nobody thought of must go on trying)
+            return self._failed(message, DeliveryError(f"sending failed with {type(error).__name__}"))
         took_ms = round(1000 * (time.monotonic() - began_s))
         _log.info(
             "message_sent channel=%s message=%s notices=%d attempts=%d took_ms=%d",

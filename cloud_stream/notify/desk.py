@@ -195,9 +195,10 @@ class Desk:
 
 
 def _pictured(notices: Sequence[Notice]) -> Notice | None:
+    measured = [one for one in notices if one.quantity]
     if len({name_of(one).id for one in notices}) == 1:
-        return notices[-1]
-    of_site = [one for one in notices if one.level == "site" and one.quantity]
+        return measured[-1] if measured else None
+    of_site = [one for one in measured if one.level == "site"]
     return of_site[0] if of_site and len({one.site for one in notices}) == 1 else None
 
 

@@ -112,6 +112,19 @@ def test_a_clock_that_was_set_back_does_not_stop_it(ledger: Ledger) -> None:
     assert len(box.taken) == 1
 
 
+def test_a_channel_that_fails_as_nobody_thought_goes_on(ledger: Ledger) -> None:
+    box = Letterbox()
+
+    def fail(_message: Message) -> None:
+        raise LookupError("s3cret")
+
+    box.send = fail  # type: ignore[method-assign]
+    courier(box, ledger).turn()
+    message = ledger.next_message("json:1", NOW_MS * 2, FOR_EVER_MS)
+    assert message is not None
+    assert (message.state, message.error) == (WAITING, "sending failed with LookupError")
+
+
 def test_it_runs_in_a_thread_of_its_own(ledger: Ledger) -> None:
     box = Letterbox()
     running = courier(box, ledger)

@@ -275,7 +275,8 @@ def test_a_chart_comes_with_what_has_one(make: Make, box: Letterbox) -> None:
     rig = make()
     tags = {"level": "site", "site": "house-1", "meter": "", "window": "5m"}
     rig.store.write([], [Point("usage", tags, NOW_MS - n * 300_000, {"power_w_mean": 100.0 * n}) for n in range(9)])
-    rig.tell(POWER, *(silent(number) for number in range(3)))
+    advice = power("advice", state="info", quantity="", title="heat the boiler at noon")
+    rig.tell(POWER, advice, *(silent(number) for number in range(3)))
     rig.run(15_000)
     by_group = {message.letter.subject[:10]: message.letter for message in box.taken}
     assert by_group["[critical]"].chart.startswith(b"\x89PNG")
