@@ -11,6 +11,8 @@ from cloud_stream.records import Floats, Int64s
 DAY_MS: Final = 86_400_000
 KEPT_MS: Final = 33 * DAY_MS
 """The longest month, and what may come late at its end."""
+MAX_KEPT: Final = 20_000
+"""Intervals: with very short ones a month is not known as a whole, and what is said of it is `unknown`."""
 IN_SNAPSHOT_MS: Final = 2 * DAY_MS
 """What may be newer than the store, generously; everything else is read from there again."""
 _SHORT_KEPT: Final = 8
@@ -55,7 +57,7 @@ class Ledger:
         self.forecast_kwh: dict[int, float] = {}
         self.is_whole = False
         self._interval_ms = interval_ms
-        self._slots = KEPT_MS // interval_ms
+        self._slots = min(KEPT_MS // interval_ms, MAX_KEPT)
         self._kwh = np.full(self._slots, np.nan)
         self._end = 0
         """The number, counted from 1970, of the first interval that is newer than all that are kept."""
@@ -110,6 +112,12 @@ class Ledger:
         """Note the forecast of an interval, which replaces the one before."""
         if now_ms - DAY_MS < start_ms < now_ms + _MAX_AHEAD_MS:
             self.forecast_kwh[start_ms] = energy_kwh
+
+    def put_forecasts(self, start_ms: Int64s, energy_kwh: Floats, now_ms: int) -> None:
+        """Note a whole forecast; NaN is not forecast."""
+        for at_ms, value in zip(start_ms.tolist(), energy_kwh.tolist(), strict=True):
+            if not np.isnan(value):
+                self.put_forecast(at_ms, value, now_ms)
 
     def drop_forecasts(self, before_ms: int) -> None:
         """Forget forecasts of what is over."""

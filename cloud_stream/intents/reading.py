@@ -2,11 +2,15 @@
 
 from functools import lru_cache
 from math import isnan, nan
+from typing import Final
 
 from cloud_stream.intents.ledger import Ledger, ShortWindow
 from cloud_stream.intents.settings import IntentSettings
 from cloud_stream.records import Point
 from wattline.config import parse_duration
+
+LATEST: Final = "latest"
+"""The tag `lead` of the newest forecast."""
 
 
 def read_usage(ledger: Ledger, point: Point, settings: IntentSettings) -> bool:
@@ -25,7 +29,7 @@ def read_usage(ledger: Ledger, point: Point, settings: IntentSettings) -> bool:
 def forecast_of(point: Point) -> float | None:
     """The newest forecast's energy; None when the row is of another lead."""
     energy_kwh = _number(point, "energy_kwh")
-    is_newest = point.tags.get("lead") == "latest"
+    is_newest = point.tags.get("lead") == LATEST
     return energy_kwh if is_newest and not isnan(energy_kwh) else None
 
 

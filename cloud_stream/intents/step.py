@@ -1,7 +1,7 @@
 """Intents as a step of the flow: takes facts, follows every wish, and says what is to be stored, told and switched."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cloud_stream.errors import StoreUnavailableError
@@ -13,13 +13,13 @@ from cloud_stream.intents.moves import look_at_shift
 from cloud_stream.intents.orders import look_after, orders
 from cloud_stream.intents.periods import local_date, period_at
 from cloud_stream.intents.ports import Correlation, Correlations, Edition, History, IntentsSource
-from cloud_stream.intents.reading import forecast_of, read_usage
+from cloud_stream.intents.reading import LATEST, forecast_of, read_usage
 from cloud_stream.intents.scene import Scene, Want
 from cloud_stream.intents.settings import IntentSettings
 from cloud_stream.intents.tracks import Case, Track, Verdict, advise, stable_id, tell, trouble
 from cloud_stream.intents.wishes import AnyWish, Budget, PowerLimit, Reduction, Shift
 from cloud_stream.measurements import FORECAST, USAGE
-from cloud_stream.records import Notice, Order, Point
+from cloud_stream.records import Notice, Order, Point, PointColumns
 from cloud_stream.sites import Site, Sites
 
 Facts = Sequence[Point]
@@ -94,6 +94,9 @@ class IntentStep:
         """Take facts, and decide what is due."""
         told = list(self._reload(now_ms))
         for facts in batch:
+            if isinstance(facts, PointColumns):
+                self._take_columns(facts, now_ms)
+                continue
             for point in facts:
                 told += self._take(point, now_ms)
         return self._out(told + self._due(now_ms))
@@ -141,15 +144,25 @@ class IntentStep:
         return []
 
     def _take_usage(self, point: Point) -> None:
-        ledger = self._ledger(_subject(point))
+        ledger = self._ledger(_subject(point.tags))
         if ledger is not None and not read_usage(ledger, point, self._settings):
             self.counts["too_late"] += 1
 
     def _take_forecast(self, point: Point, now_ms: int) -> None:
         energy_kwh = forecast_of(point)
-        ledger = None if energy_kwh is None else self._ledger(_subject(point))
+        ledger = None if energy_kwh is None else self._ledger(_subject(point.tags))
         if ledger is not None and energy_kwh is not None:
             ledger.put_forecast(point.t_ms, energy_kwh, now_ms)
+
+    def _take_columns(self, columns: PointColumns, now_ms: int) -> None:
+        """Forecasts of many series, of which few are wished anything of: no points are made of the others."""
+        energy_kwh = columns.numbers.get("energy_kwh")
+        if columns.measurement != FORECAST or energy_kwh is None:
+            return
+        for series, tags in enumerate(columns.tags):
+            ledger = self._ledger(_subject(tags)) if tags.get("lead") == LATEST else None
+            if ledger is not None:
+                ledger.put_forecasts(columns.t_ms, energy_kwh[series], now_ms)
 
     def _take_answer(self, point: Point, now_ms: int) -> list[Notice]:
         key = LoadKey(point.tags.get("site", ""), point.tags.get("gateway", ""), point.tags.get("load", ""))
@@ -373,8 +386,7 @@ def _wants_advice(wish: AnyWish, verdict: Verdict) -> bool:
     return verdict.state.badness > 0 or isinstance(wish, Shift)
 
 
-def _subject(point: Point) -> Subject:
-    tags = point.tags
+def _subject(tags: Mapping[str, str]) -> Subject:
     return Subject(tags.get("level", ""), tags.get("site", ""), tags.get("meter", ""))
 
 

@@ -73,3 +73,10 @@ def test_forecasts_that_are_over_or_too_far_are_not_kept() -> None:
     assert list(ledger.forecast_kwh) == [3 * DAY_MS]
     ledger.drop_forecasts(3 * DAY_MS + 1)
     assert ledger.forecast_kwh == {}
+
+
+def test_very_short_intervals_are_kept_by_number() -> None:
+    ledger = Ledger(1000)
+    assert ledger.put(100_000_000, 1.0)
+    assert ledger.put(100_000_000 - 19_999_000, 1.0)
+    assert not ledger.put(100_000_000 - 20_000_000, 1.0)

@@ -15,7 +15,7 @@ from cloud_stream.intents.step import IntentStep
 from cloud_stream.intents.store_correlations import StoreCorrelations
 from cloud_stream.intents.store_history import StoreHistory
 from cloud_stream.measurements import problem
-from cloud_stream.records import Notice, Point
+from cloud_stream.records import Notice, Point, PointColumns
 from cloud_stream.sites import Site
 from cloud_stream.stores.sqlite import SqliteStore
 from tests.cloud_stream.intents.rig import HOUR_MS, LONDON, T0_MS, TWO_RATES, book_of, parts, sites_of, step_of
@@ -122,6 +122,26 @@ def test_the_forecast_warns_before_anything_is_used() -> None:
     assert point.fields["expected"] == pytest.approx(0.1 + 47 * 0.4)
     assert point.fields["forecast_share"] == 1
     assert notices[0].text == "0.10 kWh so far this day, 18.90 kWh expected at its end, at most 12.00 kWh wanted"
+
+
+def test_forecasts_by_the_column_say_the_same() -> None:
+    by_point, by_column = step_of(DAILY), step_of(DAILY)
+    points = _forecast(T0_MS, 0.4, 40)
+    by_point.on_batch([points], T0_MS - 1000)
+    tags = [
+        {"level": "site", "site": "house-1", "meter": "", "lead": "day_ahead"},
+        {"level": "site", "site": "house-1", "meter": "", "lead": "latest"},
+        {"level": "meter", "site": "house-1", "meter": "m", "lead": "latest"},
+    ]
+    kwh = np.full((3, 48), 7.0)
+    kwh[1] = [0.4] * 40 + [np.nan] * 8
+    columns = PointColumns("forecast", tags, T0_MS + np.arange(48) * STEP_MS, {"energy_kwh": kwh, "lower": kwh}, {})
+    by_column.on_batch([columns], T0_MS - 1000)
+    assert by_column.snapshot(0)["ledgers"][0][0] == ("site", "house-1", "")
+    told = [_live(step, T0_MS, [0.1])[0] for step in (by_point, by_column)]
+    assert told[0] == told[1]
+    (share,) = [one.fields["forecast_share"] for one in told[0] if one.measurement == "intent" and one.t_ms == T0_MS]
+    assert share == pytest.approx(39 / 47)
 
 
 def test_beyond_the_forecast_every_day_is_as_usual() -> None:
