@@ -112,13 +112,13 @@ def test_a_clock_that_was_set_back_does_not_stop_it(ledger: Ledger) -> None:
     assert len(box.taken) == 1
 
 
-def test_a_channel_that_fails_as_nobody_thought_goes_on(ledger: Ledger) -> None:
+def test_a_channel_that_fails_as_nobody_thought_goes_on(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     box = Letterbox()
 
     def fail(_message: Message) -> None:
         raise LookupError("s3cret")
 
-    box.send = fail  # type: ignore[method-assign]
+    monkeypatch.setattr(box, "send", fail)
     courier(box, ledger).turn()
     message = ledger.next_message("json:1", NOW_MS * 2, FOR_EVER_MS)
     assert message is not None
