@@ -1,5 +1,6 @@
 """Gradient-boosted trees for the four things that a forecast says of an interval."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 THREADS: Final = 2
 PARTS: Final = 5
 """One of so many parts of the series sets the width of the band."""
-_TAIL: Final = (1 - BAND) / 2
+_TAIL: Final = round((1 - BAND) / 2, 9)
 _MOST_WEIGHT: Final = 10.0
 """Against the median: one factory among homes would be all that is learned."""
 
@@ -110,6 +111,8 @@ def _boosters(rows: Examples, seed: int, tick: Callable[[], None]) -> "dict[str,
 
 
 def _booster(rows: Examples, recipe: Recipe, seed: int) -> "Booster":
+    # Threads that wait for each other by spinning take ten times as long where something else runs too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import xgboost
 
     target = rows.target

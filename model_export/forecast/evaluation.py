@@ -108,7 +108,7 @@ def attempt(table: SeriesTable, span: Span, judges: Sequence[Judge], tick: Calla
     shape = (SAID, len(table), span.end - span.begin)
     day_ahead, midnight = (np.full(shape, np.nan, np.float32) for _ in range(2))
     by_lead = ByLead.empty(table.horizon)
-    own = 0
+    own, asked = 0, 0
     every = instants(table, span)
     midnights = set(_midnights(table, span).tolist())
     for judge in judges:
@@ -116,7 +116,8 @@ def attempt(table: SeriesTable, span: Span, judges: Sequence[Judge], tick: Calla
         for at in every.tolist():
             said = judge.forecaster.forecast(part.scene(at))
             by_lead.add(said, part.truth(at), part.a_week_before(at))
-            own += int(said.by_model.sum())
+            known = np.isfinite(part.truth(at)).sum(axis=1)
+            own, asked = own + known[said.by_model].sum(), asked + known.sum()
             columns = np.stack([said.lower, said.energy_kwh, said.upper, said.expected_kwh])
             day = at + table.per_day - span.begin
             if 0 <= day < shape[2]:
@@ -128,7 +129,7 @@ def attempt(table: SeriesTable, span: Span, judges: Sequence[Judge], tick: Calla
             tick()
     tested = slice(table.history + span.begin, table.history + span.end)
     earlier = slice(tested.start - 7 * table.per_day, tested.stop - 7 * table.per_day)
-    share = own / max(len(every) * len(table), 1)
+    share = float(own / max(asked, 1))
     return Trial(
         table, span, table.energy_kwh[:, tested], table.energy_kwh[:, earlier], day_ahead, midnight, share, by_lead
     )

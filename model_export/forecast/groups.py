@@ -35,10 +35,10 @@ def random_sums(table: SeriesTable, span: Span, seed: int, groups: int = MOST_GR
     chosen = np.zeros((groups, len(table)), np.bool_)
     for row, size in zip(chosen, sizes.tolist(), strict=True):
         row[rng.choice(usable, size, replace=False)] = True
-    return sums(table, chosen)
+    return sums(table, chosen, span.end)
 
 
-def sums(table: SeriesTable, chosen: Bools) -> SeriesTable:
+def sums(table: SeriesTable, chosen: Bools, until: int) -> SeriesTable:
     """A series for each group.
 
     A member that is not known for an interval is taken to use its share of what the others use, as long as half of the
@@ -47,8 +47,9 @@ def sums(table: SeriesTable, chosen: Bools) -> SeriesTable:
     Args:
         table: The N meters.
         chosen: bool[G, N]: who is in which group.
+        until: Only what lies before this interval tells how much a meter usually uses.
     """
-    usual = _usual(table)
+    usual = _usual(table.energy_kwh[:, : table.history + until])
     energy = np.stack([_sum(table.energy_kwh[row], usual[row]) for row in chosen])
     return SeriesTable(
         tuple(f"sum-{i}" for i in range(len(chosen))),
@@ -63,9 +64,9 @@ def sums(table: SeriesTable, chosen: Bools) -> SeriesTable:
     )
 
 
-def _usual(table: SeriesTable) -> Floats32:
-    known = np.isfinite(table.energy_kwh)
-    total = np.where(known, table.energy_kwh, np.float32(0)).sum(axis=1, dtype=np.float64)
+def _usual(energy: Floats32) -> Floats32:
+    known = np.isfinite(energy)
+    total = np.where(known, energy, np.float32(0)).sum(axis=1, dtype=np.float64)
     usual: Floats32 = (total / np.maximum(known.sum(axis=1), 1)).astype(np.float32)
     return usual
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from model_export.errors import DataError
 from model_export.forecast.boosting import Ensemble, train
-from model_export.forecast.examples import examples
+from model_export.forecast.examples import MOST_ROWS, examples
 from model_export.forecast.graph import build, check_parity, with_metadata
 from model_export.forecast.groups import random_sums
 from model_export.forecast.table import SeriesTable, Span
@@ -30,11 +30,13 @@ class Wish:
         level: `METER` or `AGGREGATE`.
         seed: Decides everything random.
         facts: Go into the file's metadata.
+        most_rows: Examples to learn from at most.
     """
 
     level: str
     seed: int
     facts: Mapping[str, str]
+    most_rows: int = MOST_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def train_forecaster(table: SeriesTable, span: Span, wish: Wish, tick: Callable[
             f"{len(table)} meter; a forecaster for all learns from {FEWEST_SERIES} at least, better from 20"
         )
     learned = table if wish.level == METER else random_sums(table, span, wish.seed)
-    rows = examples(learned, span, wish.seed)
+    rows = examples(learned, span, wish.seed, wish.most_rows)
     if len(np.unique(rows.series)) < FEWEST_SERIES:
         raise DataError("only one meter is known for long enough; a forecaster for all learns from 2 at least")
     tick()

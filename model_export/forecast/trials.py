@@ -85,7 +85,7 @@ def try_known(table: SeriesTable, tested: Span, path: Path, step: Step) -> tuple
     """Try a model file as it is, on single meters or on their sum, without weather and, where there is any, with it."""
     forecaster = OnnxForecaster(path)
     if forecaster.level == AGGREGATE:
-        table = sums(table, _complete(table, tested)[None])
+        table = sums(table, _complete(table, tested)[None], tested.begin)
     judges = [Judge(np.arange(len(table)), forecaster)]
     cold = _attempted(table.without_weather(), tested, judges, step("forecasting", None))
     warm = _attempted(table, tested, judges, step("forecasting with weather", None)) if _weather(table) else None
@@ -100,7 +100,7 @@ def _sums(table: SeriesTable, times: Times, seed: int, step: Step) -> tuple[Tria
     chosen = np.zeros((HALVES + 1, len(table)), np.bool_)
     for row, part in zip(chosen, [*parts, complete], strict=True):
         row[part] = True
-    summed = sums(table, chosen).without_weather()
+    summed = sums(table, chosen, times.tested.begin).without_weather()
     judges = []
     for i, part in enumerate(parts):
         others = np.setdiff1d(np.arange(len(table)), part)

@@ -13,7 +13,7 @@ _CHUNK_ROWS: Final = 2_000
 _LEAST_ERRORS: Final = 20
 """Errors at a time of day from which its own spread is taken."""
 _WEEK_DAYS: Final = 7
-_TAIL: Final = (1 - BAND) / 2
+_TAIL: Final = round((1 - BAND) / 2, 9)
 
 
 class SeasonalNaive:
