@@ -196,15 +196,18 @@ def _start(path: Path) -> CloudConfig:
 
 
 def _check_files(config: CloudConfig) -> None:
-    """Read what the file names: the flow would complain too, but in the middle of what the others say."""
+    """Read what the file names: the flow would complain too, but in the middle of what the others say.
+
+    Rules that were right once are no reason to take no readings: the flow goes on with those.
+    """
     from cloud_stream.alerts.rules import load_rules
     from cloud_stream.intents.wishes import load_book
     from cloud_stream.sites import load_sites
 
     sites = load_sites(config.sites.file)
-    if config.alerts.rules is not None:
+    if config.alerts.rules is not None and not config.good_rules_file.exists():
         load_rules(config.alerts.rules, config.flow.widths_ms, forecasts=config.forecast is not None)
-    if config.intents.file is not None:
+    if config.intents.file is not None and not config.good_intents_file.exists():
         load_book(config.intents.file, sites)
 
 

@@ -180,6 +180,16 @@ class CloudConfig(Section, frozen=True):
         """The sections of the file that nothing acts upon yet."""
         return [name for name in ("console",) if getattr(self, name) is not None]
 
+    @property
+    def good_rules_file(self) -> Path:
+        """The last alert rules that could be used: what a start goes on with while their file is wrong."""
+        return self.flow.recovery_dir / "alerts.good.toml"
+
+    @property
+    def good_intents_file(self) -> Path:
+        """The same of intents."""
+        return self.flow.recovery_dir / "intents.good.toml"
+
 
 def load_config(path: Path) -> CloudConfig:
     """Read and check `cloud.toml`.

@@ -7,7 +7,8 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from cloud_stream.alerts.judge import AlertJudge
-from cloud_stream.alerts.rule import Made
+from cloud_stream.alerts.rule import Made, Rule
+from cloud_stream.alerts.rules import RulesSource
 from cloud_stream.alerts.rules_file import WatchedRules
 from cloud_stream.archive.sink import ArchiveSink
 from cloud_stream.config import CloudConfig
@@ -129,7 +130,9 @@ def _forecasts(config: CloudConfig, sites: Sites, engine: "_Engine") -> Forecast
 
 def _judge(config: CloudConfig, sites: Sites) -> Callable[[], AlertJudge]:
     """Makes the judge of a shard; all of a process follow one watched file."""
-    rules = WatchedRules(config.alerts.rules, made(config)) if config.alerts.rules else ()
+    rules: Sequence[Rule] | RulesSource = ()
+    if config.alerts.rules:
+        rules = WatchedRules(config.alerts.rules, made(config), good_copy=config.good_rules_file)
 
     def zone_of(site: str) -> str:
         return sites.of(site).time_zone
