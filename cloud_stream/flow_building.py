@@ -12,13 +12,10 @@ from cloud_stream.alerts.rules import RulesSource
 from cloud_stream.alerts.rules_file import WatchedRules
 from cloud_stream.archive.sink import ArchiveSink
 from cloud_stream.config import CloudConfig
-from cloud_stream.correlation.drivers import Finding
-from cloud_stream.correlation.stored import newest_correlations
 from cloud_stream.dead_letters import SqliteDeadLetters
 from cloud_stream.decode import Decoder, dead_letter_counts
 from cloud_stream.dispatch.orders import QUEUE_BYTES, order_row, orders_path
 from cloud_stream.engine import Step, StepLogic, TimerShare, now_ms
-from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.flow_parts import (
     AlertStep,
     Facts,
@@ -36,9 +33,9 @@ from cloud_stream.forecast.turn import Turn
 from cloud_stream.forecast.weather import NoWeather, Weather
 from cloud_stream.forecast.weather_folder import WeatherFolder
 from cloud_stream.intents.file_source import FileSource
-from cloud_stream.intents.ports import Correlation
 from cloud_stream.intents.settings import IntentSettings
 from cloud_stream.intents.step import IntentStep
+from cloud_stream.intents.store_correlations import StoreCorrelations
 from cloud_stream.intents.store_history import StoreHistory
 from cloud_stream.metrics import FlowCounters
 from cloud_stream.ports import Rejected, Store
@@ -148,11 +145,11 @@ def made(config: CloudConfig) -> Made:
 def _intents(config: CloudConfig, sites: Sites, store: Store, engine: "_Engine") -> IntentsLogic | None:
     if config.intents.file is None:
         return None
-    source = FileSource(config.intents.file, sites)
+    source = FileSource(config.intents.file, sites, good_copy=config.good_intents_file)
     short_ms, utility_ms = config.flow.window, config.flow.utility_interval
     settings = IntentSettings(short_ms, utility_ms, decide_every_ms=min(LONGEST_DECISION_MS, short_ms))
     history = StoreHistory(store, width_label(config.flow.utility_interval))
-    correlations = _correlations(store)
+    correlations = StoreCorrelations(store, now_ms)
 
     def step() -> IntentStep:
         return IntentStep(
@@ -165,23 +162,6 @@ def _intents(config: CloudConfig, sites: Sites, store: Store, engine: "_Engine")
         )
 
     return lambda state: engine.logic("intents", step(), state)
-
-
-def _correlations(store: Store) -> Callable[[str], Sequence[Correlation]]:
-    def newest(site: str) -> list[Correlation]:
-        try:
-            findings = newest_correlations(store, site, now_ms())
-        except StoreUnavailableError:
-            return []
-        return [_correlation(one) for one in findings.values()]
-
-    return newest
-
-
-def _correlation(finding: Finding) -> Correlation:
-    """A finding as intents know it."""
-    known = {name: value for name in Correlation._fields if (value := getattr(finding, name)) is not None}
-    return Correlation(**known)
 
 
 def _notice_sink(config: CloudConfig) -> QueueSink[Notice] | None:

@@ -16,7 +16,7 @@ from cloud_stream.intents.ports import Correlation, Correlations, Edition, Histo
 from cloud_stream.intents.reading import LATEST, forecast_of, read_usage
 from cloud_stream.intents.scene import Scene, Want
 from cloud_stream.intents.settings import IntentSettings
-from cloud_stream.intents.tracks import Case, Track, Verdict, advise, stable_id, tell, trouble
+from cloud_stream.intents.tracks import Case, Track, Verdict, advise, tell, trouble, wrong_file_notice
 from cloud_stream.intents.wishes import AnyWish, Budget, PowerLimit, Reduction, Shift
 from cloud_stream.measurements import FORECAST, USAGE
 from cloud_stream.records import Notice, Order, Point, PointColumns
@@ -239,7 +239,7 @@ class IntentStep:
             self._waiting = deque(self._tracks)
         if edition.problem and edition.problem != self._told_problem:
             self.counts["files_refused"] += 1
-            yield _wrong_file(edition, now_ms)
+            yield wrong_file_notice(edition, now_ms)
         self._edition, self._told_problem = edition, edition.problem
 
     def _still_holds(self, key: CaseKey) -> bool:
@@ -388,20 +388,3 @@ def _wants_advice(wish: AnyWish, verdict: Verdict) -> bool:
 
 def _subject(tags: Mapping[str, str]) -> Subject:
     return Subject(tags.get("level", ""), tags.get("site", ""), tags.get("meter", ""))
-
-
-def _wrong_file(edition: Edition, now_ms: int) -> Notice:
-    return Notice(
-        key=stable_id("file", str(edition.number), edition.problem),
-        group="intents file",
-        state="info",
-        severity="warning",
-        happened_ms=now_ms,
-        decided_ms=now_ms,
-        since_ms=now_ms,
-        level="fleet",
-        site="",
-        meter="",
-        title="The intents file is wrong; the intents before it stay in force",
-        text=edition.problem,
-    )

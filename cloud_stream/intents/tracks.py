@@ -9,6 +9,7 @@ from cloud_stream.intents.advice import Advice
 from cloud_stream.intents.baseline import Baseline
 from cloud_stream.intents.ledger import Subject
 from cloud_stream.intents.loads import LoadKey
+from cloud_stream.intents.ports import Edition
 from cloud_stream.intents.progress import State
 from cloud_stream.intents.wishes import AnyWish, Severity
 from cloud_stream.records import Notice, Point
@@ -232,3 +233,21 @@ def _who(subject: Subject) -> str:
     if subject.level == "fleet":
         return "the fleet"
     return f"meter {subject.meter} of {subject.site}" if subject.meter else subject.site
+
+
+def wrong_file_notice(edition: Edition, now_ms: int) -> Notice:
+    """What is told of a file that could not be read."""
+    return Notice(
+        key=stable_id("file", str(edition.number), edition.problem),
+        group="intents file",
+        state="info",
+        severity="warning",
+        happened_ms=now_ms,
+        decided_ms=now_ms,
+        since_ms=now_ms,
+        level="fleet",
+        site="",
+        meter="",
+        title="The intents file is wrong; the intents before it stay in force",
+        text=edition.problem,
+    )

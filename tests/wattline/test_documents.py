@@ -10,6 +10,8 @@ import pytest
 
 from cloud_stream import config as cloud_config
 from cloud_stream.alerts.rules import load_rules
+from cloud_stream.intents.wishes import load_book
+from cloud_stream.sites import Defaults, Sites, load_sites
 from edge_agent import config as agent_config
 from edge_agent.sensors import meter_options
 from tests.wattline.demo.test_summary import EXACT
@@ -45,6 +47,7 @@ def test_configuration_files_load(page: Path, tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     Path("mine.onnx").touch()
     file = tmp_path / "example.toml"
+    wishes = ""
     for text in _blocks(page, "toml"):
         if "[[rule]]" in text:
             file.write_text(text)
@@ -53,12 +56,22 @@ def test_configuration_files_load(page: Path, tmp_path: Path, monkeypatch: pytes
             file.write_text(text if "[gateway]" in text else GATEWAY + text)
             for number, meter in enumerate(agent_config.load_config(file).meter):
                 meter_options(meter, f"meter[{number}]")
+        elif "[[intent" in text or "[[tariff" in text:
+            wishes += text  # a tariff stands in a block of its own
+        elif "[[site" in text or "[defaults]" in text:
+            file.write_text(text)
+            load_sites(file)
         elif "[detector" in text:
             file.write_text(GATEWAY + text + '[[meter]]\nid = "x"\nsensor = "dsmr"\n')
             agent_config.load_config(file)
         else:
             file.write_text(text)
             cloud_config.load_config(file)
+    if wishes:
+        file.write_text(wishes)
+        assert load_book(
+            file, Sites(Defaults(currency="GBP", tariff=re.findall(r'\[\[tariff\]\]\nname = "(.*?)"', wishes)[0]))
+        ).wishes
 
 
 @lru_cache

@@ -69,7 +69,7 @@ def test_a_wrong_file_leaves_the_old_rules_in_force(files: Files, wrong: str, ca
         assert files.names() == files.names() == ["one"]
     assert files.source.counts == {"rules_refused": 1}
     (line,) = caplog.messages
-    assert line.startswith(f"rules_refused file={files.path} problem=")
+    assert line.startswith(f"file_refused path={files.path} problem=")
     problem = files.source().problem
     assert problem is not None
     assert (problem.title, problem.severity, problem.happened_ms) == ("alert rules not loaded", "warning", LATE_MS)

@@ -145,3 +145,15 @@ def test_the_file_is_read_again_when_it_changes_and_a_wrong_one_leaves_the_old_i
 def test_a_file_that_is_wrong_from_the_start_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         FileSource(tmp_path / "none.toml", SITES)
+
+
+def test_a_start_with_a_wrong_file_goes_on_with_the_last_good_one(tmp_path: Path) -> None:
+    file, copy = tmp_path / "intents.toml", tmp_path / "good.toml"
+    file.write_text(_intent('kind = "budget"\nlimit_kwh = 1'))
+    FileSource(file, sites_of(Site(id="s")), good_copy=copy)
+    file.write_text("[[intent]]")
+    edition = FileSource(file, sites_of(Site(id="s")), good_copy=copy)()
+    assert [wish.name for wish in edition.book.wishes] == [
+        wish.name for wish in load_book(copy, sites_of(Site(id="s"))).wishes
+    ]
+    assert "intent[0]" in edition.problem
