@@ -339,7 +339,8 @@ class LoadController:
 
     @property
     def _switched(self) -> str:
-        return _WORDS[self.state.on if self._answering and not self.state.unsure else None]
+        known = self._answering and (self._ordered is not None or not self.state.unsure)
+        return _WORDS[self.state.on if known else None]
 
     def _answer(self, command: str, action: str, how: str, reason: str, now_ms: int) -> None:
         self.counts[how] += 1
