@@ -196,19 +196,15 @@ def _start(path: Path) -> CloudConfig:
 
 
 def _check_files(config: CloudConfig) -> None:
-    """Read what the file names: the flow would complain too, but in the middle of what the others say.
+    """Look at what the file names: its processes would complain too, but in the middle of what the others say.
 
     Rules that were right once are no reason to take no readings: the flow goes on with those.
     """
-    from cloud_stream.alerts.rules import load_rules
-    from cloud_stream.intents.wishes import load_book
-    from cloud_stream.sites import load_sites
+    from cloud_stream.named_files import named_files
 
-    sites = load_sites(config.sites.file)
-    if config.alerts.rules is not None and not config.good_rules_file.exists():
-        load_rules(config.alerts.rules, config.flow.widths_ms, forecasts=config.forecast is not None)
-    if config.intents.file is not None and not config.good_intents_file.exists():
-        load_book(config.intents.file, sites)
+    for named in named_files(config):
+        if named.good_copy is None or not named.good_copy.exists():
+            named.look()
 
 
 def _now_ms() -> int:

@@ -217,16 +217,15 @@ def _cloud(config: Any) -> Iterator[Row]:  # noqa: ANN401 - cloud_stream.config.
     yield from _folder("flow.recovery_dir", config.flow.recovery_dir)
     yield from _folder("registry.path", config.registry.path.parent)
     yield from _folder("dead_letters.path", config.dead_letters.path.parent)
-    if config.alerts.rules is not None:
-        yield _rules(config.alerts.rules, (config.flow.window, config.flow.utility_interval))
+    for named in import_module("cloud_stream.named_files").named_files(config):
+        yield _named(named)
 
 
-def _rules(path: Path, windows_ms: tuple[int, ...]) -> Row:
+def _named(named: Any) -> Row:  # noqa: ANN401 - cloud_stream.named_files.Named
     try:
-        rules = import_module("cloud_stream.alerts.rules").load_rules(path, windows_ms)
+        return named.key, State.OK, named.look(), ""
     except ConfigError as error:
-        return "alerts.rules", State.ACTION, str(error), "correct the file"
-    return "alerts.rules", State.OK, f"{len(rules)} rules in {path}", ""
+        return named.key, State.ACTION, str(error), "correct it"
 
 
 def _folder(key: str, folder: Path) -> Iterator[Row]:

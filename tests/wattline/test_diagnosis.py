@@ -118,6 +118,20 @@ class TestFiles:
         rules.write_text('[[rule]]\nname = "a"\nquantity = "power_w"\nabove = 1\nwindow = "7m"\n')
         assert "rule[0].window" in _found(file, "alerts.rules").detail
 
+    def test_whatever_else_the_file_names_is_looked_at(self, tmp_path: Path, nobody: str) -> None:
+        file = _cloud_file(tmp_path, nobody)
+        sites, intents = tmp_path / "sites.toml", tmp_path / "intents.toml"
+        sites.write_text('[[site]]\nid = "h1"\n')
+        intents.write_text("[[intent]]\n")
+        more = f'[sites]\nfile = "{sites}"\n[intents]\nfile = "{intents}"\n[forecast]\n'
+        more += f'[notify]\nurls = ["nonsense"]\n[archive]\ndir = "{tmp_path}/archive"\n'
+        file.write_text(f"{file.read_text()}\n{more}")
+        assert _found(file, "sites.file").detail == f"1 sites in {sites}"
+        assert "intent[0]" in _found(file, "intents.file").detail
+        assert "meter: " in _found(file, "forecast").detail
+        assert _found(file, "notify.urls").state is State.ACTION
+        assert _found(file, "archive").state is State.OK
+
     @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True)])
     def test_a_secret_that_everybody_may_read_is_found(
         self,
