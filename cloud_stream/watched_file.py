@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import stat
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from wattline.errors import ConfigError
 
 T = TypeVar("T")
 LOOK_EVERY_S: Final = 1.0
+MOST_BYTES: Final = 4 << 20
+"""Reading a larger file would keep the flow from its work; thousands of rules are smaller."""
 _log: Final = logging.getLogger("cloud_stream.files")
 
 Read = Callable[[Path], tuple[T, Sequence[Path]]]
@@ -91,6 +94,7 @@ class WatchedFile(Generic[T]):
             if self._good_copy is None or not self._good_copy.exists():
                 raise
             try:
+                _check(self._good_copy)
                 value, _ = self._reader(self._good_copy)
             except ConfigError:
                 raise error from None
@@ -98,6 +102,7 @@ class WatchedFile(Generic[T]):
             return value
 
     def _read(self) -> T:
+        _check(self._path)
         value, files = self._reader(self._path)
         if tuple(files) != self._files:
             self._files = tuple(files)
@@ -110,6 +115,22 @@ class WatchedFile(Generic[T]):
         self.refused += 1
         self.problem = str(error)
         _log.warning('file_refused path=%s problem="%s"', self._path, error)
+
+
+def _check(path: Path) -> None:
+    """Refuse what would be read for ever, such as a pipe; what is not there or a folder is told by reading it.
+
+    Raises:
+        ConfigError: It is no regular file, or too large.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        raise ConfigError(str(path), "is not a regular file")
+    if found.st_size > MOST_BYTES:
+        raise ConfigError(str(path), f"is larger than {MOST_BYTES >> 20} MiB")
 
 
 def _keep(path: Path, copy: Path) -> None:
@@ -136,6 +157,9 @@ def _stamp_of(file: Path) -> tuple[int, int, int]:
 
 def _bytes_of(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        if not file.is_file():
+            return b""
+        with file.open("rb") as opened:
+            return opened.read(MOST_BYTES)
     except OSError:
         return b""

@@ -1,0 +1,66 @@
+"""A watched file: whatever is put in its place, the last good content stays in force and nothing waits."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from cloud_stream.watched_file import MOST_BYTES, WatchedFile
+from wattline.errors import ConfigError
+
+
+def read(path: Path) -> tuple[str, Sequence[Path]]:
+    try:
+        return path.read_text("utf-8"), [path]
+    except OSError as error:
+        raise ConfigError(str(path), error.strerror or "") from None
+    except ValueError:
+        raise ConfigError(str(path), "is not UTF-8") from None
+
+
+def sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(100 * MOST_BYTES)
+
+
+INSTEAD: Sequence[tuple[str, Callable[[Path], object], str]] = (
+    ("nothing", lambda _path: None, "No such file"),
+    ("a folder", Path.mkdir, "Is a directory"),
+    ("a pipe that nobody writes", os.mkfifo, "not a regular file"),
+    ("a file without an end in sight", sparse, "larger than 4 MiB"),
+    ("noise", lambda path: path.write_bytes(b"\xff\x00\xfe"), "not UTF-8"),
+)
+
+
+@pytest.mark.parametrize(("instead", "problem"), [row[1:] for row in INSTEAD], ids=[row[0] for row in INSTEAD])
+def test_what_is_put_in_its_place_changes_nothing_and_is_told(
+    tmp_path: Path, instead: Callable[[Path], object], problem: str
+) -> None:
+    path, now_s = tmp_path / "rules.toml", [0.0]
+    path.write_text("good")
+    file = WatchedFile(path, read, good_copy=tmp_path / "good", clock_s=lambda: now_s[0])
+    path.unlink()
+    instead(path)
+    now_s[0] = 2.0
+
+    assert file.look()
+
+    assert (file.value, file.refused) == ("good", 1)
+    assert problem in file.problem
+    assert len(file.digest()) == 16
+    again = WatchedFile(path, read, good_copy=tmp_path / "good", clock_s=time.monotonic)
+    assert (again.value, again.refused) == ("good", 1)
+    assert problem in again.problem
+
+
+@pytest.mark.parametrize(("instead", "problem"), [row[1:] for row in INSTEAD], ids=[row[0] for row in INSTEAD])
+def test_a_start_without_a_good_copy_says_what_is_wrong(
+    tmp_path: Path, instead: Callable[[Path], object], problem: str
+) -> None:
+    path = tmp_path / "rules.toml"
+    instead(path)
+
+    with pytest.raises(ConfigError, match=problem):
+        WatchedFile(path, read, good_copy=tmp_path / "good")
