@@ -78,7 +78,8 @@ def train_forecast(asked: Asked, step: Step, command: str) -> "tuple[Made, dict[
         DataError: There is no such level, or too little data.
     """
     from model_export.forecast.table import Span
-    from model_export.forecast.training import LEVELS, STEPS, Wish, train_forecaster
+    from model_export.forecast.training import STEPS, Wish, train_forecaster
+    from wattline.forecasting.onnx_forecaster import LEVELS
 
     if asked.level not in LEVELS:
         raise DataError(f"--level {asked.level}: there are {', '.join(LEVELS)}")

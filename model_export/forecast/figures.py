@@ -8,7 +8,6 @@ from model_export.forecast.evaluation import LOWER, MEAN, MIDDLE, UPPER, ByLead,
 from wattline.forecasting.port import Bools, Floats32
 
 _LEADS_H: Final = (1, 3, 6, 12, 24, 36, 48)
-_WHOLE_DAY: Final = 0.99
 
 
 def figures_of(trial: Trial) -> dict[str, Any]:
@@ -74,13 +73,13 @@ def daily_r2(trial: Trial, said: Floats32) -> float | None:
 
 
 def daily_sums(trial: Trial, values: Floats32) -> Floats32:
-    """Sums of local days, float32[N, days]; NaN where a part is missing."""
-    tested = slice(trial.table.history + trial.span.begin, trial.table.history + trial.span.end)
-    days = trial.table.calendar.day_of_year[tested]
-    begins = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
-    length = np.diff(np.r_[begins, len(days)])
-    whole = length >= _WHOLE_DAY * (trial.table.per_day - trial.table.per_day // 24)
-    return np.add.reduceat(values, begins, axis=1)[:, whole]
+    """Sums of whole local days, of 23 to 25 hours, float32[N, days]; NaN where a part is missing."""
+    calendar, first = trial.table.calendar, trial.table.history + trial.span.begin
+    midnights = np.flatnonzero(calendar.minute_of_day[first : first + values.shape[1] + 1] == 0)
+    if len(midnights) < 2:  # noqa: PLR2004 (a day is between two)
+        return np.empty((len(values), 0), np.float32)
+    inside = values[:, midnights[0] : midnights[-1]]
+    return np.add.reduceat(inside, midnights[:-1] - midnights[0], axis=1)
 
 
 def lead_figures(by_lead: ByLead, per_hour: int) -> dict[str, dict[str, float | None]]:

@@ -27,6 +27,9 @@ _ABSENCES: Final = 4.0
 """A year, of two to fourteen days."""
 _STANDBY: Final = 0.15
 _MEMORY: Final = 0.85
+_WHIM: Final = 0.35
+"""Likewise of each eighth of a day."""
+_DAY_PARTS: Final = 8
 _MOOD: Final = 0.15
 """Of the logarithm of a day's use: in all a spread of 0.28, of which most stays the next day."""
 
@@ -94,6 +97,8 @@ def restless(energy: Floats, per_day: int, seed: int) -> Floats:
     for day in range(1, days):
         mood[day] = _MEMORY * mood[day - 1] + rng.normal(0.0, _MOOD)
     changed *= np.repeat(np.exp(mood), per_day)[: len(energy)]
+    whims = rng.normal(0.0, _WHIM, days * _DAY_PARTS)
+    changed *= np.repeat(np.exp(whims), per_day // _DAY_PARTS)[: len(energy)]
     standby = np.quantile(energy, _STANDBY)
     for day in np.flatnonzero(rng.random(days) < _ABSENCES / 365).tolist():
         away = slice(day * per_day, (day + int(rng.integers(2, 15))) * per_day)

@@ -12,11 +12,10 @@ from model_export.forecast.examples import MOST_ROWS, examples
 from model_export.forecast.graph import build, check_parity, with_metadata
 from model_export.forecast.groups import random_sums
 from model_export.forecast.table import SeriesTable, Span
+from wattline.forecasting.onnx_forecaster import LEVELS
 from wattline.forecasting.port import HORIZON_MS, Floats32
 
-METER: Final = "meter"
-AGGREGATE: Final = "aggregate"
-LEVELS: Final = (METER, AGGREGATE)
+METER, AGGREGATE = LEVELS
 STEPS: Final = 10
 FEWEST_SERIES: Final = 2
 _PARITY_ROWS: Final = 20_000

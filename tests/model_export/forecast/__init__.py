@@ -1,0 +1,1 @@
+"""Tests of forecasters: learning and judging them."""

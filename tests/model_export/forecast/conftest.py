@@ -6,8 +6,9 @@ import pytest
 
 from model_export.forecast.simulated import simulated_table
 from model_export.forecast.table import SeriesTable, Span
-from model_export.forecast.training import LEVELS, Made, Wish, train_forecaster
+from model_export.forecast.training import Made, Wish, train_forecaster
 from tests.model_export.forecast.tables import HOUR_MS
+from wattline.forecasting.onnx_forecaster import LEVELS
 
 
 @pytest.fixture(scope="session")

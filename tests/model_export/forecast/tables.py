@@ -20,7 +20,7 @@ def random_table(series: int = 4, days: int = 50, seed: int = 1, interval_ms: in
     usual = np.tile(rng.lognormal(-1, 0.7, (series, per_day)), -(-shape.length // per_day))[:, : shape.length]
     used = usual * rng.lognormal(0, 0.4, usual.shape)
     used[rng.random(used.shape) < 0.01] = np.nan
-    return table_from(used, shape, rng.normal(9, 4, (1, shape.width)).astype(np.float32))
+    return table_from(used.astype(np.float32), shape, rng.normal(9, 4, (1, shape.width)).astype(np.float32))
 
 
 def table_from(used: Floats32, shape: Shape, temperature_c: Floats32) -> SeriesTable:

@@ -14,7 +14,7 @@ from model_export.forecast.table import SeriesTable, Span
 from tests.model_export.forecast.tables import random_table, with_garbage_from
 from wattline.forecasting.naive import SeasonalNaive
 from wattline.forecasting.onnx_forecaster import OnnxForecaster
-from wattline.forecasting.port import Forecast, Forecaster, Scene
+from wattline.forecasting.port import Floats32, Forecast, Forecaster, Scene
 
 INSTANTS = [24 * 27 + 5, 24 * 30, 24 * 41 + 23]
 
@@ -100,7 +100,7 @@ def test_a_trial_of_earlier_intervals_is_not_changed_by_later_ones(files: dict[s
     ],
 )
 def test_what_is_learned_from_ends_where_the_test_begins(
-    learned: Callable[[SeriesTable, Span], np.ndarray],  # type: ignore[type-arg]
+    learned: Callable[[SeriesTable, Span], Floats32],
 ) -> None:
     table, span = random_table(), Span(0, 24 * 40)
     table = replace(table, temperature_c=table.temperature_c[:0], place=table.place * 0 - 1)

@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def case(request: pytest.FixtureRequest) -> tuple[Forecaster, int]:
     return forecaster, INTERVALS[length]
 
 
-def tables(said: Forecast) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def tables(said: Forecast) -> dict[str, Any]:
     values = {field.name: getattr(said, field.name) for field in fields(said)}
     return {name: value for name, value in values.items() if value is not None}
 

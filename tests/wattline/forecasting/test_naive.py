@@ -15,7 +15,8 @@ DAY = 48
 
 
 def said_of(row: Floats32) -> Floats32:
-    return SeasonalNaive().forecast(scene_of(row[None])).energy_kwh[0]
+    told: Floats32 = SeasonalNaive().forecast(scene_of(row[None])).energy_kwh[0]
+    return told
 
 
 def test_it_is_what_was_used_a_week_before() -> None:
