@@ -122,6 +122,11 @@ class Episode:
         return self._pages % 2 == 1
 
     @property
+    def round(self) -> int:
+        """How many beginnings of the episode people were told of; its end has the same number."""
+        return (self._pages + 1) // 2
+
+    @property
     def since_ms(self) -> int:
         """When what people or the store believe began."""
         return self._paged_ms if self.is_told else self._now.since_ms
@@ -199,7 +204,7 @@ class Episode:
         elif not self.is_told:
             return 0
         self._pages += 1
-        return (self._pages + 1) // 2
+        return self.round
 
     def _ended_ms(self, sample: Sample) -> int:
         return self._before.since_ms if self._before.state != State.CALM else sample.t_ms

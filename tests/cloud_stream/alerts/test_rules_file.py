@@ -190,6 +190,18 @@ class TestInTheJudge:
         assert notice.key == f"one/meter/h1/m1/{start_ms}/resolved"
         assert judge.due(start_ms + 331_000) == []
 
+    def test_the_end_of_a_rule_is_news_also_where_a_revision_ended_the_alert_before(self, files: Files) -> None:
+        judge = AlertJudge(files.source)
+        start_ms = LATE_MS // WINDOW_MS * WINDOW_MS
+        told = []
+        for value, now_ms in ((150, 320_000), (50, 321_000), (151, 322_000)):
+            told += notices(judge.judge([usage(start_ms, window="5m", power_w_mean=value)], start_ms + now_ms))
+        files.write(TWO)
+        files.clock_s += 1
+        told += notices(judge.due(start_ms + 330_000))
+        assert [one.state for one in told] == ["firing", "resolved", "firing", "resolved"]
+        assert len({one.key for one in told}) == len(told), "the queue takes each key once"
+
     def test_a_wrong_file_is_told_once(self, files: Files) -> None:
         judge = AlertJudge(files.source)
         files.write("[[rule]")
