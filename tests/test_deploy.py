@@ -7,6 +7,8 @@ import pytest
 
 from cloud_stream.alerts.rules import load_rules
 from cloud_stream.config import load_config as load_cloud
+from cloud_stream.intents.wishes import load_book
+from cloud_stream.sites import load_sites
 from edge_agent.config import load_config as load_agent
 
 _CHECKOUT = Path(__file__).parents[1]
@@ -32,6 +34,23 @@ def test_the_example_cloud_writes_to_influxdb() -> None:
 
 def test_the_example_rules_load() -> None:
     assert len(load_rules(_DEPLOY / "alerts.toml", (300_000, 1_800_000), forecasts=False)) == 9
+
+
+def test_the_example_intents_load_with_the_example_sites() -> None:
+    sites = load_sites(_DEPLOY / "sites.toml")
+    book = load_book(_DEPLOY / "intents.toml", sites)
+    assert [wish.name for wish in book.wishes] == [
+        "main-fuse",
+        "daily-budget",
+        "monthly-bill",
+        "ten-percent-less",
+        "boilers-at-night",
+    ]
+    assert [getattr(book.tariff_of(sites.of(name)), "name", "") for name in ("house-1", "office-1", "other")] == [
+        "evening-peak",
+        "flat",
+        "",
+    ]
 
 
 def test_the_readme_gateway_replays_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
