@@ -89,14 +89,18 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
         self._rest_s = rest_s
         if state is not None:
             step.restore(state)
+        self._pause_s = TIMER_S
         self._rested_at = self._at = _now() + timedelta(seconds=TIMER_S)
 
     def on_batch(self, values: list[V]) -> tuple[list[W], bool]:
         """See `StatefulBatchLogic`."""
         was_settled = self._step.settled
         output = self._step.on_batch(values, now_ms())
+        now = _now()
+        if self._at > now + timedelta(seconds=self._pause_s):  # the clock was set back: the timer would come that late
+            self._rested_at = self._at = now + timedelta(seconds=TIMER_S)
         if was_settled:
-            self._at = min(self._at, max(self._rested_at, _now() + timedelta(seconds=SOON_S)))
+            self._at = min(self._at, max(self._rested_at, now + timedelta(seconds=SOON_S)))
         self._after(self._step)
         return output, False
 
@@ -108,7 +112,8 @@ class StepLogic(StatefulBatchLogic[V, W, Any]):
         pause_s = self._share.pause_s(self, 0.0 if settled else time.perf_counter() - began)
         now = _now()
         self._rested_at = now + timedelta(seconds=pause_s)
-        self._at = now + timedelta(seconds=self._settle_every_s if settled else max(self._rest_s(), pause_s))
+        self._pause_s = self._settle_every_s if settled else max(self._rest_s(), pause_s)
+        self._at = now + timedelta(seconds=self._pause_s)
         self._after(self._step)
         return output, False
 

@@ -86,6 +86,7 @@ class ClosingStep:
 
     def on_timer(self, now_ms: int) -> list[ClosedUsage]:
         """What has closed since the last call, and revisions when their time has come."""
+        self._follow_clock(now_ms)
         waited_ms = now_ms - self._revised_ms
         due = self._boundary_ms(now_ms) > self._closed_to_ms or waited_ms >= self._revise_every_ms
         return self._take(now_ms) if due or (waited_ms >= NEWS_EVERY_MS and self._has_news()) else []
@@ -122,6 +123,13 @@ class ClosingStep:
             self._rows += 1
         rows[key] = (energy_kwh, temperature_c)
         self._held[point.t_ms] = rows
+
+    def _follow_clock(self, now_ms: int) -> None:
+        """A clock that was ahead and was set right must not keep anything waiting until it is there again."""
+        self._revised_ms = min(self._revised_ms, now_ms)
+        boundary_ms = self._boundary_ms(now_ms)
+        if self._closed_to_ms > boundary_ms + self._interval_ms:  # a little is what every clock is corrected by
+            self._closed_to_ms = boundary_ms
 
     def _has_news(self) -> bool:
         """Whether a closed window is held that is newer than all that were told."""

@@ -90,6 +90,7 @@ def test_a_settled_step_sleeps_long_and_a_batch_wakes_it() -> None:
 
 def test_a_step_that_has_rested_is_called_soon_and_not_again_before_its_time() -> None:
     of = logic(Echo())
+    of.on_notify()
     of._rested_at = datetime.now(UTC) - timedelta(seconds=1)
     of._at = datetime.now(UTC) + timedelta(seconds=20)
     since = datetime.now(UTC)
@@ -107,6 +108,16 @@ def test_more_batches_do_not_put_the_timer_off() -> None:
     at = of.notify_at()
     of.on_batch([2])
     assert of.notify_at() == at
+
+
+def test_a_clock_that_was_set_back_stops_no_timer() -> None:
+    of = logic(Echo(rests=False))
+    of.on_notify()
+    of._rested_at += timedelta(days=1)  # as if the clock had been a day ahead then
+    of._at += timedelta(days=1)
+    since = datetime.now(UTC)
+    of.on_batch([1])
+    assert waits_s(of, since) < 10 * TIMER_S
 
 
 def test_a_busy_step_is_called_every_second() -> None:

@@ -60,6 +60,27 @@ def test_the_end_of_a_backlog_does_not_wait_like_a_revision() -> None:
     assert step.on_timer(late_ms + 3 * NEWS_EVERY_MS) == []
 
 
+def test_after_the_clock_was_set_back_windows_close_by_the_new_clock() -> None:
+    step, ahead_ms = new_step(), 48 * HALF_HOUR_MS
+    step.on_timer(ahead_ms)
+    step.on_batch([(meter_row(0, 0.1),)], MINUTE_MS)
+    assert step.on_timer(MINUTE_MS + REVISE_EVERY_MS) == [], "the window is open"
+    assert told(step.on_timer(CLOSED_MS)) == {("meter", "home", "main", 0): 0.1}
+    step.on_batch([(meter_row(0, 0.2),)], CLOSED_MS + 1)
+    assert told(step.on_timer(CLOSED_MS + REVISE_EVERY_MS)) == {("meter", "home", "main", 0): 0.2}
+
+
+def test_a_clock_that_was_set_back_a_little_closes_no_window_twice() -> None:
+    step = new_step()
+    step.on_batch([(meter_row(0, 0.1),)], MINUTE_MS)
+    step.on_timer(CLOSED_MS)
+    step.on_batch([(meter_row(0, 0.2),)], CLOSED_MS - 5000)
+    assert step.on_timer(CLOSED_MS - 4000) == []
+    assert step.on_timer(CLOSED_MS + 1000) == []
+    assert told(step.on_timer(CLOSED_MS + REVISE_EVERY_MS)) == {("meter", "home", "main", 0): 0.2}
+    assert step.counts["revised_rows"] == 1
+
+
 @pytest.mark.parametrize(
     "other",
     [
