@@ -21,6 +21,7 @@ from cloud_stream.records import (
     Order,
     Partial,
     Point,
+    PointColumns,
     ShardBatch,
     Write,
 )
@@ -262,7 +263,8 @@ class AlertStep:
 
     def on_batch(self, batch: list[Facts], now_ms: int) -> list[Decisions]:
         """See `Step`."""
-        return _some(self.judge.judge([point for points in batch for point in points], now_ms))
+        facts = [one for points in batch for one in ((points,) if isinstance(points, PointColumns) else points)]
+        return _some(self.judge.judge(facts, now_ms))
 
     def on_timer(self, now_ms: int) -> list[Decisions]:
         """See `Step`."""

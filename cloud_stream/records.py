@@ -183,6 +183,17 @@ class PointColumns(Sequence[Point]):
         """bool[S, K]: which points are there."""
         return np.asarray(np.all([np.isfinite(one) for one in self.numbers.values()], axis=0))
 
+    def only(self, series: Sequence[int]) -> "PointColumns":
+        """The points of some series, by their places."""
+        places = list(series)
+        return PointColumns(
+            self.measurement,
+            [self.tags[place] for place in places],
+            self.t_ms,
+            {name: values[places] for name, values in self.numbers.items()},
+            {name: [values[place] for place in places] for name, values in self.facts.items()},
+        )
+
     def __len__(self) -> int:
         return int(self.present().sum())
 

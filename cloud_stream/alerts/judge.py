@@ -18,7 +18,7 @@ from cloud_stream.alerts.wakes import Wakes
 from cloud_stream.alerts.watch import Routes, Variant, Watch, feed_of, place_of, watches_of
 from cloud_stream.alerts.wording import GONE, STATES, alert_point, alert_tags, notice, notice_key, sentence, who
 from cloud_stream.measurements import ALERT
-from cloud_stream.records import Notice, Point
+from cloud_stream.records import Notice, Point, PointColumns
 
 DEFAULT_GRACE_MS: Final = 10_000
 DEFAULT_MAX_WINDOWS: Final = 400_000
@@ -126,11 +126,12 @@ class AlertJudge:
         """Whether nothing becomes due within the next half minute."""
         return not self._leaving and self._wakes.next_ms > self._now_ms + SETTLED_FOR_MS
 
-    def judge(self, points: Iterable[Point], now_ms: int) -> list[Decision]:
+    def judge(self, points: Iterable[Point | PointColumns], now_ms: int) -> list[Decision]:
         """Take new or revised facts and decide.
 
         Args:
-            points: `usage`, `forecast`, `anomaly` and `gateway` points; what no rule is about is ignored.
+            points: `usage`, `forecast`, `anomaly` and `gateway` points, some of them by the column; what no rule is
+                about is ignored.
             now_ms: The wall clock, ms UTC.
 
         Returns:
@@ -198,16 +199,23 @@ class AlertJudge:
             self.counts["rules"] += 1
             self.restore(state)
 
-    def _in_order(self, points: Iterable[Point]) -> Iterator[tuple[tuple[str, ...], Point]]:
+    def _in_order(self, facts: Iterable[Point | PointColumns]) -> Iterator[tuple[tuple[str, ...], Point]]:
         """The facts that some rule looks at, in the order of time; what gateways say of themselves as it came."""
         known = []
-        for point in points:
+        for point in self._one_by_one(facts):
             feed = feed_of(point)
             if self._routes.knows(feed):
                 known.append((0 if point.measurement == GATEWAY else point.t_ms, feed, point))
         known.sort(key=itemgetter(0))
         for _, feed, point in known:
             yield feed, point
+
+    def _one_by_one(self, facts: Iterable[Point | PointColumns]) -> Iterator[Point]:
+        for fact in facts:
+            if isinstance(fact, PointColumns):
+                yield from self._routes.wanted(fact)
+            else:
+                yield fact
 
     def _track(self, watch: Watch, point: Point, site: str, member: str) -> _Track | None:
         """Whom a fact is about under a rule: someone known, someone new, or nobody."""

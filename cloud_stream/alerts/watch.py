@@ -9,7 +9,7 @@ from cloud_stream.alerts.condition import Condition, Feed, Surroundings
 from cloud_stream.alerts.lifecycle import Timing
 from cloud_stream.alerts.rule import GATEWAY, Override, Rule
 from cloud_stream.measurements import FORECAST, USAGE
-from cloud_stream.records import Point
+from cloud_stream.records import Point, PointColumns
 
 LISTED_MEMBERS: Final = 1000
 """A rule on more meters than this is asked for each fact: an index of them in each of the shards would be large."""
@@ -91,6 +91,12 @@ class Routes:
         of_site, of_member = route.by_site.get(site, ()), route.by_member.get(member, ())
         chosen = [watch for watch in (*of_member, *route.asked) if watch.covers(site, member)]
         return [*route.everyone, *of_site, *chosen]
+
+    def wanted(self, columns: PointColumns) -> Sequence[Point]:
+        """The points of the series that some rule may be about; of the others none are made."""
+        heads = [Point(columns.measurement, tags, 0, {}) for tags in columns.tags]
+        places = [place for place, head in enumerate(heads) if self.find(feed_of(head), *place_of(head))]
+        return columns.only(places) if places else ()
 
     def knows(self, feed: Feed) -> bool:
         """Whether any rule looks at such facts."""

@@ -36,6 +36,13 @@ def test_a_point_is_there_where_all_its_numbers_are() -> None:
     assert expected[1] in some
 
 
+@pytest.mark.parametrize("series", [[], [0], [1], [1, 0]])
+def test_some_series_are_columns_again(series: list[int]) -> None:
+    some = columns([[1.0, NAN], [4.0, 5.0]], [[0.0, 0.0], [0.0, 0.5]])
+    meters = [list(some)[:1], list(some)[1:]]
+    assert list(some.only(series)) == [one for place in series for one in meters[place]]
+
+
 def test_columns_travel_between_processes() -> None:
     some = columns([[1.0, NAN], [4.0, 5.0]], [[0.0, 0.0], [0.0, 0.5]])
     assert list(pickle.loads(pickle.dumps(some))) == list(some)  # noqa: S301 (our own bytes)

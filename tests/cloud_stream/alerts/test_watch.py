@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cloud_stream.alerts.condition import Surroundings
 from cloud_stream.alerts.kinds.threshold import ThresholdRule
 from cloud_stream.alerts.watch import LISTED_MEMBERS, Routes, feed_of, place_of, watches_of
-from cloud_stream.records import Point
+from cloud_stream.records import Point, PointColumns
 from tests.cloud_stream.alerts.facts import anomaly, forecast, gateway, usage
 
 MANY = tuple(f"m{number}" for number in range(LISTED_MEMBERS + 1))
@@ -41,6 +42,25 @@ def test_rules_are_found_by_whom_they_are_about(site: str, meter: str, expected:
     )
     found = routes.find(("usage", "meter", "5m"), site, meter)
     assert sorted(watch.rule.name for watch in found) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({}, ["m1", "m2"]),
+        ({"meters": ("m2",)}, ["m2"]),
+        ({"meters": MANY, "sites": ("h1",)}, ["m1", "m2"]),
+        ({"sites": ("h2",)}, []),
+        ({"window": 1_800_000}, []),
+    ],
+)
+def test_of_columns_only_points_of_series_are_made_that_a_rule_may_be_about(
+    rule: dict[str, Any], expected: Sequence[str]
+) -> None:
+    tags = [{"level": "meter", "site": "h1", "meter": meter, "window": "5m"} for meter in ("m1", "m2")]
+    columns = PointColumns("usage", tags, np.arange(2), {"power_w_mean": np.ones((2, 2))}, {})
+    found = _routes(rule).wanted(columns)
+    assert [point.tags["meter"] for point in found] == [meter for meter in expected for _ in range(2)]
 
 
 def test_other_facts_concern_no_rule() -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
-from cloud_stream.records import Point
+from cloud_stream.records import Point, PointColumns
 from tests.cloud_stream.alerts.facts import HALF_HOUR_MS, HOUR_MS, at, forecast, judge, messages, restarted, states
 
 NOON_MS = at("2026-11-21 12:00")
@@ -23,6 +24,22 @@ def test_it_fires_ahead_and_says_when() -> None:
     said = judge(RULE).judge(_issue(NOON_MS, 5.2), NOON_MS + 15_000)
     assert states(said) == [(NOON_MS, "firing")]
     assert messages(said) == ["h1: forecast energy_kwh of Sat 21 Nov 17:30 is 5.2, above 4"]
+
+
+def test_forecasts_by_the_column_are_judged_as_their_points_are() -> None:
+    points = _issue(NOON_MS, 5.2)
+    columns = PointColumns(
+        "forecast",
+        [points[0].tags, {**points[0].tags, "site": "h2"}],
+        np.array([point.t_ms for point in points]),
+        {
+            name: np.array([[float(point.fields[name]) for point in points]] * 2)
+            for name in ("energy_kwh", "lower", "upper")
+        },
+        {"issued_at": [NOON_MS] * 2},
+    )
+    rule = {**RULE, "sites": ["h1"]}
+    assert judge(rule).judge([columns], NOON_MS + 15_000) == judge(rule).judge(points, NOON_MS + 15_000) != []
 
 
 def test_a_later_forecast_ends_it_once_it_is_whole() -> None:
