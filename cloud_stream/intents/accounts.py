@@ -121,7 +121,7 @@ def _budget(look: _Look, wish: Budget) -> Account:
 def _reduction(look: _Look, wish: Reduction) -> Account:
     desk, site, track, seen = look.desk, look.site, look.case.track, look.seen
     day = local_date(site.time_zone, seen.as_of_ms - 1).isoformat()
-    if track.baseline_day != day:
+    if track.baseline_day != day or seen.is_over:
         track.baseline = _baseline(desk, look.case, wish, site.time_zone, seen)
         track.baseline_day = day
     baseline = track.baseline

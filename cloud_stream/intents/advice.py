@@ -67,9 +67,10 @@ def allowance(seen: Outlook, expected_kwh: float, limit_kwh: float, money: Money
     left_days = (seen.period.end_ms - seen.as_of_ms) / 86_400_000
     if left_days <= 0 or not expected_kwh > limit_kwh:
         return []
-    days = max(left_days, 1.0)
-    less = (expected_kwh - limit_kwh) / days
-    left = max(0.0, limit_kwh - float(np.nansum(seen.used_kwh))) / days
+    days, ahead_kwh = max(left_days, 1.0), float(seen.ahead_kwh.sum())
+    # What is used already cannot be saved any more.
+    less = min(expected_kwh - limit_kwh, ahead_kwh) / days
+    left = ahead_kwh / days - less
     saved = money.of(less, day_shape(seen))
     when, each = ("a day from now on", " a day") if left_days > 1 else ("for the rest of the day", "")
     text = f"Use at most {left:.1f} kWh {when}: {less:.1f} kWh{money.say(saved)}{each} less than expected."

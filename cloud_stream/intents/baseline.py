@@ -85,7 +85,8 @@ def degrees(temperature_c: Floats) -> tuple[Floats, Floats]:
 def by_day(past: Past, zone: str, period: Period, interval_ms: int) -> Days:
     """Add up intervals into the local days of a period.
 
-    A day of which more than a tenth is missing is NaN; one of which less is missing is scaled up.
+    A day of which more than a tenth is missing is NaN; one of which less is missing is scaled up. The temperature of
+    a part of a day is none of the day: nights are cold.
     """
     days = list(days_of(zone, period))
     borders = np.array([day.start_ms for day in days] + [days[-1].end_ms], np.int64) if days else np.zeros(1, np.int64)
@@ -104,7 +105,7 @@ def by_day(past: Past, zone: str, period: Period, interval_ms: int) -> Days:
     return Days(
         ordinal,
         np.where(whole, kwh / np.where(whole, np.minimum(share, 1.0), 1.0), np.nan),
-        np.where(readings > 0, heat / np.maximum(readings, 1), np.nan),
+        np.where(readings * interval_ms >= _WHOLE_DAY * np.diff(borders), heat / np.maximum(readings, 1), np.nan),
     )
 
 
@@ -199,7 +200,8 @@ def from_last_year(reference: Days, wanted: Days) -> Baseline | None:
         return Baseline(tuple(np.where(known, then, then[known].mean()).tolist()), method, int(known.sum()))
     now = line.at(wanted.ordinal, wanted.temperature_c)
     difference = now - line.at(wanted.ordinal, reference.temperature_c[rows])
-    expected = np.where(known, then + difference, now)
+    comparable = ~np.isnan(wanted.temperature_c) & ~np.isnan(reference.temperature_c[rows])
+    expected = np.where(known, then + np.where(comparable, difference, 0.0), now)
     method = f"same weekdays last year for this year's weather, {known.sum()} of {len(rows)} days, R2 {line.r2:.2f}"
     return Baseline(tuple(np.maximum(expected, 0.0).tolist()), method, int(known.sum()))
 

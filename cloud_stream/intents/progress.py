@@ -132,12 +132,13 @@ def judge(seen: Outlook, progress: Progress, limit: float, before: State) -> Sta
         limit: NaN is unknown.
         before: How it stood the last time in this period.
     """
-    if np.isnan(limit) or seen.coverage < ENOUGH_KNOWN:
+    if np.isnan(limit) or (seen.coverage < ENOUGH_KNOWN and not progress.actual > limit):
         return State.UNKNOWN
     if progress.actual > limit:
         return State.BROKEN
     if seen.is_over:
-        return State.MET
+        # Readings that are missing may hide what breaks it: then nobody is told that it was kept.
+        return State.UNKNOWN if progress.expected > limit else State.MET
     if np.isnan(progress.expected):
         return State.UNKNOWN
     threshold = limit * BACK_UNDER if before is State.AT_RISK else limit

@@ -28,6 +28,8 @@ Decisions = tuple[Decision, ...]
 CaseKey = tuple[str, Subject]
 MAX_CACHED: Final = 50_000
 RETRY_MS: Final = 30_000
+SET_BACK_MS: Final = 300_000
+"""Clocks are put right by less without anybody noticing."""
 SILENT_MS: Final = 7 * 86_400_000
 """A subject without readings for so long makes room for another."""
 
@@ -252,7 +254,7 @@ class IntentStep:
         settings = self._settings
         told: list[Decision] = []
         booked_ms = (now_ms - settings.account_after_ms) // settings.utility_ms * settings.utility_ms
-        if booked_ms > self._booked_ms:
+        if _is_next(booked_ms, self._booked_ms):
             self._booked_ms = booked_ms
             self._waiting = deque(self._tracks)
             for ledger in self._ledgers.values():
@@ -260,7 +262,7 @@ class IntentStep:
         if self._waiting and now_ms >= self._retry_ms:
             told += self._book(now_ms)
         decision_ms = now_ms // settings.decide_every_ms * settings.decide_every_ms
-        if decision_ms > self._decided_ms:
+        if _is_next(decision_ms, self._decided_ms):
             self._decided_ms = decision_ms
             told += self._steer(now_ms, decision_ms)
         return told
@@ -379,6 +381,11 @@ class IntentStep:
             elif isinstance(one, Notice):
                 self.counts["notices"] += 1
         return [tuple(told)] if told else []
+
+
+def _is_next(at_ms: int, last_ms: int) -> bool:
+    """Whether it is time again; a clock that was set back far starts anew instead of waiting for as long."""
+    return at_ms > last_ms or last_ms - at_ms > SET_BACK_MS
 
 
 def _wants_advice(wish: AnyWish, verdict: Verdict) -> bool:

@@ -91,6 +91,20 @@ def test_last_year_is_corrected_by_the_difference_of_the_weather() -> None:
     assert from_last_year(year._replace(ordinal=year.ordinal - 100), now) is None
 
 
+@pytest.mark.parametrize("missing", ["then", "now"])
+def test_weather_that_is_known_of_one_year_only_corrects_nothing(missing: str) -> None:
+    year = _days(MONDAY - 364 - 28, 28 + 7 + 28, np.linspace(15, 5, 63))
+    year = year._replace(kwh=_truth(year.ordinal, year.temperature_c, (10, 12), 0.5))
+    now = _days(MONDAY, 7, np.full(7, -5.0))
+    if missing == "then":
+        year.temperature_c[28:35] = np.nan
+    else:
+        now = now._replace(temperature_c=np.full(7, np.nan))
+    found = from_last_year(year, now)
+    assert found is not None
+    assert found.kwh == pytest.approx(year.kwh[28:35])
+
+
 def test_days_without_a_temperature_are_as_warm_as_lately() -> None:
     days = _days(MONDAY, 10, np.array([1.0, 1, 1, 8, 8, 8, 8, 8, 8, 8]))
     assert lately_c(days) == 8
@@ -108,3 +122,11 @@ def test_days_of_23_and_25_hours_and_gaps() -> None:
     days = by_day(Past(whole, np.ones(len(whole)), np.full(len(whole), 4.0)), zone, Period(first, last), HALF_HOUR_MS)
     assert days.kwh.tolist() == [48, 50, 48]
     assert days.temperature_c.tolist() == [4, 4, 4]
+
+
+def test_the_night_s_temperature_is_not_the_day_s() -> None:
+    start = np.arange(0, 24 * 3_600_000, HALF_HOUR_MS)
+    night = np.where(start < 6 * 3_600_000, -3.0, np.nan)
+    days = by_day(Past(start, np.ones(48), night), "UTC", Period(0, 24 * 3_600_000), HALF_HOUR_MS)
+    assert days.kwh.tolist() == [48]
+    assert np.isnan(days.temperature_c).all()

@@ -100,6 +100,41 @@ def test_a_daily_budget(kwh: list[float], states: list[str], told: list[str]) ->
     assert len({notice.key for notice in notices}) == len(notices)
 
 
+@pytest.mark.parametrize(
+    ("known", "kwh", "state"),
+    [
+        (range(48), 0.2, "met"),
+        (range(0, 48, 2), 0.4, "unknown"),
+        (range(40, 48), 2.0, "broken"),
+        (range(40, 48), 0.2, "unknown"),
+    ],
+    ids=["all is known", "the gaps may hide what breaks it", "what is known is too much", "too little is known"],
+)
+def test_a_budget_is_not_called_kept_when_missing_readings_may_break_it(known: range, kwh: float, state: str) -> None:
+    step = step_of(DAILY)
+    facts = tuple(_usage(T0_MS + number * STEP_MS, kwh) for number in known)
+    points, notices, _ = parts(step.on_batch([facts], T0_MS + DAY_MS + 61_000))
+    assert _states(points) == [state]
+    assert [notice.state for notice in notices if "/state/" in notice.key] == ["firing"] * (state == "broken")
+
+
+def test_nobody_is_told_to_save_what_is_used_already() -> None:
+    step = step_of(DAILY)
+    step.on_batch([_forecast(T0_MS + 20 * HOUR_MS, 0.25)], T0_MS + 20 * HOUR_MS)
+    points, _ = _live(step, T0_MS + 20 * HOUR_MS - 40 * STEP_MS, [0.5] * 40)
+    advice = [point.fields for point in points if point.tags.get("advice") == "allowance"]
+    assert str(advice[-1]["text"]).startswith("Use at most 0.0 kWh")
+    assert float(advice[-1]["saving_kwh_per_day"]) <= 24 - 12
+
+
+@pytest.mark.parametrize("hours", [3, 30])
+def test_a_clock_that_is_set_back_stops_nothing(hours: int) -> None:
+    step = step_of(DAILY)
+    _live(step, T0_MS + hours * HOUR_MS, [0.2])
+    points, _ = _live(step, T0_MS, [0.2] * 2)
+    assert [point.t_ms for point in points if point.measurement == "intent"] == [T0_MS, T0_MS + STEP_MS]
+
+
 def test_every_point_is_one_that_a_store_takes_and_each_interval_has_one() -> None:
     text = TWO_RATES + DAILY + MONTHLY + LESS + DEAR
     history = Stored(T0_MS - 40 * DAY_MS, [0.3] * 1920, list(range(20)) * 96)
@@ -192,12 +227,21 @@ def test_a_reduction_is_measured_against_the_weather_of_the_weeks_before() -> No
     points, notices = _live(step, T0_MS, [0.3])
     point = next(one for one in points if one.measurement == "intent")
     assert "degree days of the 4 weeks before" in str(point.fields["method"])
-    # Monday is known to be as cold as 5.5; the days to come are as warm as the last seven.
-    lately = sum(15.5 - degrees for degrees in (1, 2, 3, 4, 5, 6, 10)) / 7
-    assert point.fields["baseline_kwh"] == pytest.approx(15 + 6 * (10 + 0.5 * (15.5 - lately)))
+    # Half an hour of frost says nothing of Monday: all days that are not over are as warm as the last seven.
+    lately = sum(15.5 - degrees for degrees in range(7)) / 7
+    assert point.fields["baseline_kwh"] == pytest.approx(7 * (10 + 0.5 * (15.5 - lately)))
     assert point.fields["limit"] == pytest.approx(0.9 * float(point.fields["baseline_kwh"]))
     assert point.fields["state"] == "at_risk"
     assert [notice.state for notice in notices] == ["firing", "info"]
+
+
+def test_a_day_is_judged_in_the_end_by_its_own_weather() -> None:
+    warm = [15.5 - day % 7 for day in range(28) for _ in range(48)]
+    kwh = [(10 + 0.5 * (day % 7)) / 48 for day in range(28) for _ in range(48)]
+    history = Stored(T0_MS - 28 * DAY_MS, kwh + [0.3] * 48, [*warm, *([-4.5] * 48)])
+    points, _ = _live(step_of(LESS.replace("week", "day", 1), history=history), T0_MS, [0.3] * 48)
+    found = [float(point.fields["baseline_kwh"]) for point in points if point.measurement == "intent"]
+    assert found == pytest.approx([10 + 0.5 * 3] * 47 + [10 + 0.5 * 20])
 
 
 def test_a_reduction_without_a_past_says_that_it_does_not_know() -> None:
