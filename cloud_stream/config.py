@@ -36,6 +36,8 @@ MIN_WINDOW_MS: Final = 1000
 MIN_PARTITION_BYTES: Final = 8 << 20
 """Some times the largest group that ingest commits at once: one that can never fit would wait for ever."""
 MIN_SPACE_BYTES: Final = 1 << 20
+MIN_FORECAST_MS: Final = 300_000
+"""Of shorter intervals four weeks are so many that forecasting a few series takes longer than the interval."""
 
 
 class BrokerConfig(Section, frozen=True):
@@ -217,6 +219,8 @@ def check(config: CloudConfig) -> None:
     _check_flow(config.flow)
     _check_store(config.store)
     _require(config.dead_letters.max_bytes >= MIN_SPACE_BYTES, "dead_letters.max_bytes", "is below 1 MiB")
+    forecastable = config.forecast is None or config.flow.utility_interval >= MIN_FORECAST_MS
+    _require(forecastable, "flow.utility_interval", 'is below "5m", the shortest that [forecast] can follow')
     last = config.metrics.flow_port + config.flow.processes
     _require(last <= 65_536, "metrics.flow_port", "leaves no port for every process of the flow")  # noqa: PLR2004 (the number of TCP ports)
 

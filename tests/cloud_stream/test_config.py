@@ -88,6 +88,7 @@ def test_every_section_is_understood(tmp_path: Path) -> None:
         ('[flow]\nwindow = "7m"', "flow.window", "divide a day"),
         ('[flow]\nutility_interval = "500ms"', "flow.utility_interval", "at least 1s"),
         ('[flow]\nwindow = "4m"\nutility_interval = "6m"', "flow.utility_interval", "multiple of the shorter"),
+        ('[forecast]\n[flow]\nwindow = "10s"\nutility_interval = "1m"', "flow.utility_interval", 'below "5m"'),
         ('[flow]\nepoch_interval = "0s"', "flow.epoch_interval", "above zero"),
         ('[flow]\nstalled_after = "5s"', "flow.stalled_after", "10 epochs"),
         ('[flow]\nstate_max_bytes = "1kB"', "flow.state_max_bytes", "1 MiB"),
