@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
-import msgspec
-
 from cloud_stream.alerts.judge import AlertJudge
 from cloud_stream.alerts.rule import Made, Rule
 from cloud_stream.alerts.rules import RulesSource
@@ -38,6 +36,7 @@ from cloud_stream.intents.step import IntentStep
 from cloud_stream.intents.store_correlations import StoreCorrelations
 from cloud_stream.intents.store_history import StoreHistory
 from cloud_stream.metrics import FlowCounters
+from cloud_stream.notify.notice_rows import notice_row
 from cloud_stream.ports import Rejected, Store
 from cloud_stream.records import ClosedUsage, DeadLetter, JournalRow, Notice, Order
 from cloud_stream.sharding import SHARDS
@@ -167,9 +166,7 @@ def _intents(config: CloudConfig, sites: Sites, store: Store, engine: "_Engine")
 def _notice_sink(config: CloudConfig) -> QueueSink[Notice] | None:
     if config.notify is None:
         return None
-    return QueueSink(
-        config.notify.queue_file, config.notify.max_bytes, lambda notice: (notice.key, msgspec.json.encode(notice))
-    )
+    return QueueSink(config.notify.queue_file, config.notify.max_bytes, notice_row)
 
 
 def _order_sink(config: CloudConfig) -> QueueSink[Order] | None:

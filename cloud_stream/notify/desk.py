@@ -18,10 +18,12 @@ from cloud_stream.notify.grouping import Pace, budget, messages_due
 from cloud_stream.notify.ledger import Ledger
 from cloud_stream.notify.ledger_rows import WAITING, Letter, Message
 from cloud_stream.notify.messages import word_message
+from cloud_stream.notify.notice_rows import read_notice
 from cloud_stream.notify.silences import silence_of
 from cloud_stream.ports import Store
 from cloud_stream.records import Notice, Point
 from cloud_stream.sites import Sites
+from wattline.errors import DecodeError
 
 _log: Final = logging.getLogger("cloud_stream.notify")
 MEASUREMENT: Final = "notification"
@@ -202,16 +204,10 @@ def _pictured(notices: Sequence[Notice]) -> Notice | None:
     return of_site[0] if of_site and len({one.site for one in notices}) == 1 else None
 
 
-def encode_notice(notice: Notice) -> tuple[str, bytes]:
-    """A notice as the queue keeps it: key and payload."""
-    return notice.key, msgspec.msgpack.encode(notice)
-
-
 def _decoded(row: QueueRow) -> Notice | None:
-    decode = msgspec.json.decode if row.payload[:1] == b"{" else msgspec.msgpack.decode
     try:
-        return decode(row.payload, type=Notice)
-    except msgspec.DecodeError as error:
+        return read_notice(row.payload)
+    except DecodeError as error:
         _log.error("notice_unreadable seq=%d problem=%r", row.seq, str(error))
         return None
 

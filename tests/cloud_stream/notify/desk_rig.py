@@ -8,9 +8,10 @@ from cloud_stream.config_sections import NotifyConfig
 from cloud_stream.keyed_queue import KeyedQueue
 from cloud_stream.notify.courier import Courier
 from cloud_stream.notify.delivery import Channel, DeliveryError
-from cloud_stream.notify.desk import Desk, encode_notice
+from cloud_stream.notify.desk import Desk
 from cloud_stream.notify.ledger import Ledger
 from cloud_stream.notify.ledger_rows import Message
+from cloud_stream.notify.notice_rows import notice_row
 from cloud_stream.records import Notice, Point
 from cloud_stream.sites import Sites
 from cloud_stream.stores.sqlite import SqliteStore
@@ -75,7 +76,7 @@ class Rig:
 
     def tell(self, *notices: Notice) -> None:
         """Put notices in the queue, as the flow does."""
-        self.queue.put([encode_notice(notice) for notice in notices])
+        self.queue.put([notice_row(notice) for notice in notices])
 
     def turn(self, forward_ms: int = 0) -> None:
         """Let time pass, decide, and send what is due."""

@@ -12,6 +12,7 @@ from cloud_stream.keyed_queue import KeyedQueue
 from cloud_stream.notify import desk as desk_module
 from cloud_stream.notify.alert_names import name_of
 from cloud_stream.notify.grouping import HOUR_MS
+from cloud_stream.notify.notice_rows import notice_row
 from cloud_stream.notify.silences import FOR_EVER_MS, Silence
 from cloud_stream.records import Notice, Point
 from tests.cloud_stream.notify.desk_rig import GROUP_WAIT_MS, Letterbox, Rig
@@ -229,11 +230,12 @@ def test_a_notice_put_again_after_a_crash_is_told_once(make: Make, box: Letterbo
 
 def test_a_notice_that_cannot_be_read_stops_nobody(make: Make, box: Letterbox) -> None:
     rig = make()
-    rig.queue.put([("bad", b"\xff\x00"), ("worse", b"{}")])
+    broken = notice_row(POWER)[1].replace(b"house-1", b"house-\xff", 1)
+    rig.queue.put([("bad", b"\xff\x00"), ("worse", b"{}"), ("worst", broken)])
     rig.tell(POWER)
     rig.run(12_000)
     assert len(box.taken) == 1
-    assert rig.queue.counts().outcomes == {"taken": 1, "unreadable": 2}
+    assert rig.queue.counts().outcomes == {"taken": 1, "unreadable": 3}
 
 
 def test_the_store_is_told_of_every_message(make: Make, box: Letterbox) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from cloud_stream.keyed_queue import KeyedQueue
-from cloud_stream.notify.desk import encode_notice
 from cloud_stream.notify.ledger import Ledger
+from cloud_stream.notify.notice_rows import notice_row
 from cloud_stream.notify.silences import FOR_EVER_MS
 from cloud_stream.records import Notice
 from cloud_stream.stores.sqlite import SqliteStore
@@ -71,7 +71,7 @@ class Notifier:
 
     def tell(self, notice: Notice = POWER) -> None:
         with closing(KeyedQueue(self.folder / "notify" / "notices.db", 1 << 20)) as queue:
-            queue.put([encode_notice(notice)])
+            queue.put([notice_row(notice)])
 
     def kept_message(self) -> str:
         """The id of the message that is not delivered yet; "" without one."""
