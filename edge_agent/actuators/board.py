@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from edge_agent.actuators.controller import MAX_ACTION_LENGTH, RELEASE, LoadController
+from edge_agent.actuators.controller import RELEASE, LoadController, shown_action
 from edge_agent.actuators.load_state import LoadRules, LoadState
 from wattline.wire import Command, CommandAnswer, Event, LoadInfo
 
@@ -167,9 +167,7 @@ class LoadBoard:
         return len(self._answered) < MAX_REMEMBERED
 
     def _refuse_stranger(self, command: Command, now_ms: int) -> None:
-        answer = CommandAnswer(
-            id=command.id, load=command.load, action=command.action[:MAX_ACTION_LENGTH], state="refused"
-        )
+        answer = CommandAnswer(id=command.id, load=command.load, action=shown_action(command), state="refused")
         reason = "there is no such load here"
         self._answers.append(Event(kind="command", meter=command.load, t=now_ms, reason=reason, command=answer))
 

@@ -29,6 +29,9 @@ CLOCK_AHEAD_MS: Final = 300_000
 _SWITCHING: Final[dict[str, Action]] = {"on": "on", "off": "off"}
 RELEASE: Final = "release"
 MAX_ACTION_LENGTH: Final = 32
+MAX_REASON_LENGTH: Final = 500
+_BOOKED_MS: Final = 300_000
+"""So often the time that a load is kept off is booked: a power cut may cost no more of the account."""
 _CROWDED_MS: Final = 60_000
 """Answers that come together get times of their own; farther off, the clock was set back."""
 _WORDS: Final = {True: "on", False: "off", None: "unknown"}
@@ -100,7 +103,7 @@ class LoadController:
 
     def refuse(self, command: Command, problem: str, now_ms: int) -> None:
         """Answer that it is not carried out."""
-        self._answer(command.id, command.action[:MAX_ACTION_LENGTH], "refused", problem, now_ms)
+        self._answer(command.id, shown_action(command), "refused", problem, now_ms)
 
     def by_hand(self, wish: str, until_ms: int, now_ms: int) -> None:
         """Somebody wishes `on` or `off` until `until_ms` (0: for ever), or `auto`: nobody switches by hand any more."""
@@ -108,7 +111,7 @@ class LoadController:
         if wish == "auto":
             self._let_go("somebody has let go of it", now_ms)
             return
-        self._take_over(Manual(wish == "on", until_ms), f"switched {wish} by hand, at the gateway", now_ms)
+        self._take_over(Manual(wish == "on", until_ms, now_ms), f"switched {wish} by hand, at the gateway", now_ms)
 
     def seen(self, on: bool | None, now_ms: int) -> None:  # noqa: FBT001 (a value, not a switch of this method)
         """The relay says where it is; None: it does not answer."""
@@ -151,13 +154,20 @@ class LoadController:
             connected: Whether the broker is there.
         """
         state, rules = self.state, self.rules
-        # The clock may have been wrong while we were away.
-        state.changed_ms = min(state.changed_ms, now_ms)
+        state.not_after(now_ms)  # the clock may have been wrong while we were away
         state.decided_ms = min(state.decided_ms, now_ms + CLOCK_AHEAD_MS)
         self._no_clock_since_ms = 0 if synchronised else self._no_clock_since_ms or now_ms
         self._away_since_ms = 0 if connected else self._away_since_ms or now_ms
         if state.hold is not None and now_ms >= state.hold.until_ms:
             self._end_hold("expired", state.hold.why_until or "its time is over", now_ms)
+        if state.hold is not None and state.hold.action == "off" and self._off_left_ms(now_ms) <= 0:
+            self._end_hold("expired", self._most_off, now_ms)
+        if (
+            synchronised
+            and state.hold is not None
+            and state.hold.until_ms - now_ms > rules.max_hold_ms + CLOCK_AHEAD_MS
+        ):
+            self._end_hold("released", "the clock was set back: its end is too far ahead now", now_ms)
         if self._no_clock_since_ms and now_ms - self._no_clock_since_ms >= CLOCK_GRACE_MS:
             self._end_hold("released", "nobody knows the time: the clock is not synchronised", now_ms)
         if rules.loss_ms and self._away_since_ms and now_ms - self._away_since_ms >= rules.loss_ms:
@@ -214,7 +224,7 @@ class LoadController:
         """Why a command is refused whatever the load does; "" when it is not."""
         manual, late_ms = self.state.manual, now_ms - command.expires_at
         objections = {
-            f"unknown action {command.action[:MAX_ACTION_LENGTH]!r}": command.action not in (*_SWITCHING, RELEASE),
+            f"unknown action {shown_action(command)!r}": command.action not in (*_SWITCHING, RELEASE),
             "the owner keeps control of it": not self.rules.allowed,
             f"switched {_WORDS[manual.on if manual else None]} by hand, which wins": manual is not None,
             f"{_span(late_ms)} late": late_ms >= 0,
@@ -232,9 +242,8 @@ class LoadController:
             self.refuse(command, f"it was switched just before, and stays so for another {_span(waits_ms)}", now_ms)
             return
         left_ms = self._off_left_ms(now_ms) if action == "off" else DAY_MS
-        day = f"{_span(self.rules.max_off_ms)} off in 24 h are the most"
         if left_ms <= 0:
-            self.refuse(command, day, now_ms)
+            self.refuse(command, self._most_off, now_ms)
             return
         short = starts_ms + left_ms < command.expires_at
         until_ms = min(command.expires_at, starts_ms + left_ms)
@@ -242,7 +251,7 @@ class LoadController:
         self._end_hold("released", f"replaced by {command.id}", now_ms)
         self._end_release("released", f"replaced by {command.id}", now_ms)
         self.state.returning = False
-        self.state.hold = Hold(command.id, action, until_ms, day if short else "")
+        self.state.hold = Hold(command.id, action, until_ms, self._most_off if short else "")
         waits = f"in {_span(waits_ms)}, after its least time" if waits_ms else ""
         self._answer(
             command.id, action, "accepted", "; ".join(filter(None, (waits, self.state.hold.why_until))), now_ms
@@ -258,6 +267,10 @@ class LoadController:
     def _off_left_ms(self, now_ms: int) -> int:
         """For how long commands may still keep it off today."""
         return self.rules.max_off_ms - self.state.off_ms(now_ms) if self.rules.max_off_ms else DAY_MS
+
+    @property
+    def _most_off(self) -> str:
+        return f"{_span(self.rules.max_off_ms)} off in 24 h are the most"
 
     def _free_from_ms(self, on: bool, now_ms: int) -> int:  # noqa: FBT001 (as above)
         """When the load may be brought there, for the least times of on and off."""
@@ -278,6 +291,8 @@ class LoadController:
         if not state.returning:
             self._end_release("done", "", now_ms)
         if hold is not None and hold.action == "off" and state.on is False:
+            if state.off_since_ms and now_ms - state.off_since_ms >= _BOOKED_MS:
+                state.end_off_span(now_ms)
             state.off_since_ms = state.off_since_ms or now_ms
         else:
             state.end_off_span(now_ms)
@@ -306,7 +321,7 @@ class LoadController:
         self.counts["by_hand"] += 1
         if self.rules.allowed or self.state.manual is not None:
             until_ms = now_ms + self.rules.manual_ms
-            self._take_over(Manual(on, until_ms), f"switched {_WORDS[on]} by hand, at the relay", now_ms)
+            self._take_over(Manual(on, until_ms, now_ms), f"switched {_WORDS[on]} by hand, at the relay", now_ms)
 
     def _take_over(self, manual: Manual, reason: str, now_ms: int) -> None:
         hold, self.state.manual = self.state.hold, manual
@@ -358,7 +373,20 @@ class LoadController:
             switched=self._switched,
         )
         meter = rules.meter or rules.id
-        self._answers.append(Event(kind="command", meter=meter, t=state.last_answer_ms, reason=reason, command=answer))
+        self._answers.append(
+            Event(
+                kind="command",
+                meter=meter,
+                t=state.last_answer_ms,
+                reason=reason[:MAX_REASON_LENGTH],
+                command=answer,
+            )
+        )
+
+
+def shown_action(command: Command) -> str:
+    """A command's action, short, and still a name of the wire."""
+    return command.action[:MAX_ACTION_LENGTH].rstrip()
 
 
 def _span(ms: int) -> str:

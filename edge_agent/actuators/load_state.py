@@ -56,10 +56,11 @@ class Hold(msgspec.Struct, frozen=True):
 
 
 class Manual(msgspec.Struct, frozen=True):
-    """Somebody has switched by hand; until `until_ms`, or for ever with 0."""
+    """Somebody has switched by hand at `since_ms`; until `until_ms`, or for ever with 0."""
 
     on: bool
     until_ms: int
+    since_ms: int = 0
 
 
 class LoadState(msgspec.Struct, kw_only=True):
@@ -101,15 +102,30 @@ class LoadState(msgspec.Struct, kw_only=True):
         if not self.off_since_ms:
             return
         spans = [span for span in self.off_spans if span[1] > now_ms - DAY_MS]
-        spans.append((self.off_since_ms, max(now_ms, self.off_since_ms)))
+        goes_on = bool(spans) and spans[-1][1] == self.off_since_ms
+        start_ms = spans.pop()[0] if goes_on else self.off_since_ms
+        spans.append((start_ms, max(now_ms, self.off_since_ms)))
         if len(spans) > MOST_SPANS:  # the pause between the two oldest counts as off: never less than it was
             spans[:2] = [(spans[0][0], spans[1][1])]
         self.off_spans, self.off_since_ms = spans, 0
 
+    def not_after(self, now_ms: int) -> None:
+        """Move what was kept from a future that the clock does not know, as after a start in 1970: durations go on."""
+        self.changed_ms = min(self.changed_ms, now_ms)
+        manual = self.manual
+        if manual is not None and manual.until_ms and manual.since_ms > now_ms:
+            self.manual = Manual(manual.on, now_ms + manual.until_ms - manual.since_ms, now_ms)
+        newest_ms = max((self.off_since_ms, *(end for _, end in self.off_spans)))
+        if newest_ms > now_ms:
+            self._move_off(now_ms - newest_ms)
+
     def clock_set(self, by_ms: int) -> None:
         """Move what is measured from then to now; ends that the cloud has named stay where they are."""
         self.changed_ms += by_ms if self.changed_ms else 0
+        self._move_off(by_ms)
+        if self.manual is not None and self.manual.until_ms:
+            self.manual = Manual(self.manual.on, self.manual.until_ms + by_ms, self.manual.since_ms + by_ms)
+
+    def _move_off(self, by_ms: int) -> None:
         self.off_since_ms += by_ms if self.off_since_ms else 0
         self.off_spans = [(start + by_ms, end + by_ms) for start, end in self.off_spans]
-        if self.manual is not None and self.manual.until_ms:
-            self.manual = Manual(self.manual.on, self.manual.until_ms + by_ms)

@@ -8,6 +8,7 @@ import pytest
 from edge_agent.actuators.controller import CLOCK_AHEAD_MS, CLOCK_GRACE_MS, STRAY_MS
 from edge_agent.actuators.load_state import DAY_MS, LoadRules
 from tests.edge_agent.actuators.bench import HOUR_MS, MINUTE_MS, RULES, Bench
+from wattline.wire import Events, decode_events, encode
 
 
 def rules(**changes: object) -> LoadRules:
@@ -410,3 +411,76 @@ def test_a_clock_that_was_ahead_before_a_start_does_not_block_the_load() -> None
     bench.wait(RULES.min_on_ms)
     bench.send("c2", t=bench.now_ms + CLOCK_AHEAD_MS)
     assert bench.states("c2") == ["accepted", "done"]
+
+
+BOOT_MS = 60_000
+"""A gateway without a clock of its own starts in 1970."""
+
+
+def start_in_1970(bench: Bench) -> None:
+    bench.power_cut(BOOT_MS - bench.now_ms)
+
+
+def set_clock(bench: Bench, by_ms: int) -> None:
+    """As the agent does when it sees that the clock was set."""
+    bench.now_ms += by_ms
+    bench.board.clock_set(by_ms)
+    bench.turn()
+
+
+@pytest.mark.parametrize("right_again", [True, False], ids=["set right", "never set"])
+def test_a_hand_does_not_last_for_ever_because_a_gateway_started_in_1970(*, right_again: bool) -> None:
+    bench = Bench(rules(manual_ms=4 * HOUR_MS))
+    bench.by_hand("off")
+    bench.wait(HOUR_MS)
+    true_ms = bench.now_ms
+    start_in_1970(bench)
+    bench.wait(MINUTE_MS)
+    if right_again:
+        set_clock(bench, true_ms - bench.now_ms)
+    bench.wait(4 * HOUR_MS)
+    assert (bench.mode, bench.on) == ("auto", True)
+
+
+def test_time_off_before_a_start_in_1970_still_counts() -> None:
+    bench = Bench(rules(max_off_ms=2 * HOUR_MS))
+    bench.send("c1", lasts_ms=2 * HOUR_MS)
+    bench.wait(90 * MINUTE_MS)
+    true_ms = bench.now_ms
+    bench.synchronised = False
+    start_in_1970(bench)
+    bench.wait(CLOCK_GRACE_MS)
+    assert bench.states("c1")[-1] == "released"
+    set_clock(bench, true_ms + 10 * MINUTE_MS - bench.now_ms)
+    bench.synchronised = True
+    bench.send("c2", lasts_ms=2 * HOUR_MS)
+    bench.wait(31 * MINUTE_MS)
+    assert bench.on
+
+
+def test_a_clock_that_is_trusted_and_starts_in_1970_holds_nothing_for_ever() -> None:
+    bench = Bench()
+    bench.send("c1", lasts_ms=HOUR_MS)
+    start_in_1970(bench)
+    bench.wait(5 * MINUTE_MS)
+    assert (bench.states("c1")[-1], bench.on) == ("released", True)
+
+
+def test_a_clock_that_is_set_back_does_not_keep_it_off_for_longer_than_its_owner_allows() -> None:
+    bench = Bench(rules(max_off_ms=2 * HOUR_MS))
+    bench.send("c1", lasts_ms=HOUR_MS)
+    bench.wait(30 * MINUTE_MS)
+    set_clock(bench, -12 * HOUR_MS)
+    bench.wait(2 * HOUR_MS)
+    assert bench.on
+
+
+def test_an_answer_can_be_read_by_the_cloud_whatever_the_relay_says_and_the_cloud_asks() -> None:
+    bench = Bench()
+    bench.dead = True
+    bench.send("c1")
+    bench.board.loads["boiler"].failed(False, "no " * 1000, bench.now_ms)  # noqa: FBT003 (the port's)
+    bench.send("c2", f"{'a' * 31} b")
+    bench.send("c3", f"{'a' * 31} b", load="pump")
+    events = Events(v=1, gateway="gw-1", site="house", log="log", seq=1, events=bench.told)
+    assert len(decode_events(encode(events), "gw-1").events) == len(bench.told)
