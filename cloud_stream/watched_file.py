@@ -13,6 +13,8 @@ from wattline.errors import ConfigError
 
 T = TypeVar("T")
 LOOK_EVERY_S: Final = 1.0
+RETRY_EVERY_S: Final = 10.0
+"""A wrong file is read again so often: what it lacks may be another file, which is there meanwhile."""
 MOST_BYTES: Final = 4 << 20
 """Reading a larger file would keep the flow from its work; thousands of rules are smaller."""
 _log: Final = logging.getLogger("cloud_stream.files")
@@ -60,19 +62,25 @@ class WatchedFile(Generic[T]):
         self._stamp = _stamp(self._files)
         self.value = self._first()
         self._look_at_s = clock_s() + LOOK_EVERY_S
+        self._retry_at_s = clock_s() + RETRY_EVERY_S
 
     def look(self) -> bool:
         """Read the file again when it has changed; says whether `value` or `problem` has."""
-        if self._clock_s() < self._look_at_s:
+        now_s = self._clock_s()
+        if now_s < self._look_at_s:
             return False
-        self._look_at_s = self._clock_s() + LOOK_EVERY_S
+        self._look_at_s = now_s + LOOK_EVERY_S
         stamp = _stamp(self._files)
-        if stamp == self._stamp:
+        is_same = stamp == self._stamp
+        if is_same and not (self.problem and now_s >= self._retry_at_s):
             return False
         self._stamp = stamp
+        self._retry_at_s = now_s + RETRY_EVERY_S
         try:
             self.value = self._read()
         except ConfigError as error:
+            if is_same and str(error) == self.problem:
+                return False
             self._refuse(error)
         else:
             self.problem = ""

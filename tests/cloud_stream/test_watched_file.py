@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_stream.watched_file import MOST_BYTES, WatchedFile
+from cloud_stream.watched_file import MOST_BYTES, RETRY_EVERY_S, WatchedFile
 from wattline.errors import ConfigError
 
 
@@ -53,6 +53,29 @@ def test_what_is_put_in_its_place_changes_nothing_and_is_told(
     again = WatchedFile(path, read, good_copy=tmp_path / "good", clock_s=time.monotonic)
     assert (again.value, again.refused) == ("good", 1)
     assert problem in again.problem
+
+
+def test_what_is_missing_is_found_once_it_is_there_though_the_file_stays_as_it_is(tmp_path: Path) -> None:
+    path, needed, now_s = tmp_path / "rules.toml", tmp_path / "needed", [0.0]
+    path.write_text("first")
+
+    def read_both(rules: Path) -> tuple[str, Sequence[Path]]:
+        text = rules.read_text("utf-8")
+        return text if text == "first" else text + read(needed)[0], [rules]
+
+    def looks(after_s: float) -> tuple[bool, str, int]:
+        now_s[0] += after_s
+        return file.look(), file.value, file.refused
+
+    file = WatchedFile(path, read_both, clock_s=lambda: now_s[0])
+    path.write_text("second and ")
+    assert looks(1.0) == (True, "first", 1)
+    assert looks(2 * RETRY_EVERY_S) == (False, "first", 1)
+    needed.write_text("more")
+    assert looks(RETRY_EVERY_S) == (True, "second and more", 1)
+    assert file.problem == ""
+    needed.unlink()
+    assert looks(2 * RETRY_EVERY_S) == (False, "second and more", 1)
 
 
 @pytest.mark.parametrize(("instead", "problem"), [row[1:] for row in INSTEAD], ids=[row[0] for row in INSTEAD])
