@@ -113,7 +113,8 @@ def cost(
     for day in (*days, {"day": "together", **total}):
         standing = day["standing"]
         paid = f"{day['energy'] + standing:10.2f} {tariff.currency}"
-        _say(f"{day['day']:12}{day['kwh']:10.2f} kWh {paid}, {standing:.2f} of it standing")
+        gaps = "" if day.get("known", 1.0) == 1 else f"; readings of {day['known']:.0%} of the time"
+        _say(f"{day['day']:12}{day['kwh']:10.2f} kWh {paid}, {standing:.2f} of it standing{gaps}")
 
 
 def in_words(wish: AnyWish) -> str:
@@ -229,12 +230,16 @@ def _costs(store: Store, settings: CloudConfig, site: Site, tariff: Tariff, span
     for day in days_of(site.time_zone, span):
         past = history.past("site", site.id, "", day.start_ms, min(day.end_ms, span.end_ms))
         paid = tariff.cost(site, past.start_ms, interval_ms, past.energy_kwh)
+        # The standing charge is owed also where readings are missing.
+        first, after = (-(-at_ms // interval_ms) for at_ms in (day.start_ms, min(day.end_ms, span.end_ms)))
+        whole = np.arange(first, after, dtype=np.int64) * interval_ms
         days.append(
             {
                 "day": local_date(site.time_zone, day.start_ms).isoformat(),
                 "kwh": float(past.energy_kwh.sum()),
                 "energy": float(paid.energy.sum()),
-                "standing": float(paid.standing.sum()),
+                "standing": float(tariff.cost(site, whole, interval_ms, np.zeros(whole.size)).standing.sum()),
+                "known": past.start_ms.size / max(1, whole.size),
             }
         )
     return days

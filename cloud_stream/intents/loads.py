@@ -60,6 +60,7 @@ class Load:
         manual_ms: When it was taken over by hand; 0 when it was not.
         released_ms: When we let it go last. rest_until_ms: it is left alone until then.
         on_ms: How long it has been on since `cycle_ms`. looked_ms: when that was added up.
+        away: Whether its gateway has gone, by its Will. session: of its gateway's newest birth; "" is unknown.
         missed: Whether it did not get what it must, by its last deadline.
         slot_ms: Until when it is decided that it is moved out of the way, or not: `slot_off`. missing_ms: how much of
             what it must get did not fit before its deadline then.
@@ -79,6 +80,8 @@ class Load:
     cycle_ms: int = 0
     on_ms: int = 0
     looked_ms: int = 0
+    away: bool = False
+    session: str = ""
     missed: bool = False
     slot_ms: int = 0
     slot_off: bool = False
@@ -87,8 +90,8 @@ class Load:
 
     @property
     def obeys(self) -> bool:
-        """Whether the owner lets the cloud switch it, and nobody has taken it over by hand."""
-        return self.control == "cloud" and self.mode != "manual"
+        """Whether the owner lets the cloud switch it, nobody has taken it over by hand, and its gateway is there."""
+        return self.control == "cloud" and self.mode != "manual" and not self.away
 
     def may_go_off(self, now_ms: int) -> bool:
         """Whether it may be switched off: it is on, long enough, and was not in trouble lately."""
@@ -164,6 +167,14 @@ class Loads:
         load.min_off_ms = round(1000 * _number(point, "min_off_s", load.min_off_ms / 1000))
         load.let_go_if_over()
         return before != (True, load.meter)
+
+    def hear_gateway(self, point: Point) -> None:
+        """Take a `gateway` point: loads of a gateway that is gone, or was replaced, get no orders until it is back."""
+        session, is_gone = str(point.fields.get("session", "")), point.fields.get("status") == "offline"
+        for key, load in self.known.items():
+            # A Will of an older session may come late: it has the number of that session's birth.
+            if key.gateway == point.tags.get("gateway") and not (is_gone and load.session not in {"", session}):
+                load.away, load.session = is_gone, session
 
     def answer(self, point: Point) -> str:
         """Take a `command` point.

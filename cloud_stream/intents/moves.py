@@ -78,7 +78,7 @@ def _look_at_load(scene: Scene, wish: Shift, wanted: ShiftLoad, load: Load, plan
     load.count_on_time(scene.now_ms)
     deadline_ms = next_wall_ms(zone, minute, scene.now_ms)
     need_ms = _need_ms(scene, wanted, load, scene.now_ms)
-    if scene.now_ms >= load.slot_ms:
+    if not scene.now_ms < load.slot_ms <= scene.now_ms + scene.settings.slot_ms:
         slots = _slots(scene, wish, deadline_ms)
         slots = replace(slots, is_full=_is_full(scene, slots, load, planned_w))
         found = plan(slots, need_ms)

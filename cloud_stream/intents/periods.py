@@ -65,7 +65,8 @@ def days_of(zone: str, period: Period) -> Iterator[Period]:
 def next_wall_ms(zone: str, minute: int, after_ms: int) -> int:
     """The first instant after `after_ms` at which local clocks show a minute of the day.
 
-    A time that the clocks leap over is the instant of the leap; one that comes twice counts the first time.
+    A time that the clocks leap over comes as long after the leap as it would have without; one that comes twice counts
+    the first time.
     """
     day = local_date(zone, after_ms)
     for ahead in range(-1, 3):

@@ -13,11 +13,14 @@ LATEST: Final = "latest"
 """The tag `lead` of the newest forecast."""
 
 
-def read_usage(ledger: Ledger, point: Point, settings: IntentSettings) -> bool:
-    """Note a usage row; False when it is too old to be kept. Rows of other windows say nothing."""
+def read_usage(ledger: Ledger, point: Point, settings: IntentSettings, now_ms: int) -> bool:
+    """Note a usage row; False when it is too old to be kept. Rows of other windows say nothing.
+
+    A short window that is still to come, by a meter's wrong clock, would crowd out those of now.
+    """
     width_ms = _length_ms(point.tags.get("window", ""))
     energy_kwh = _number(point, "energy_kwh")
-    if width_ms == settings.short_ms:
+    if width_ms == settings.short_ms and point.t_ms <= now_ms + settings.short_ms:
         window = _power(point, energy_kwh, settings.short_ms)
         if window is not None:
             ledger.put_short(point.t_ms, window)

@@ -1,9 +1,6 @@
 """The pace and the bounds of following intents."""
 
 from dataclasses import dataclass
-from functools import cached_property
-
-from cloud_stream.intents.ledger import DAY_MS
 
 
 @dataclass(frozen=True)
@@ -39,8 +36,3 @@ class IntentSettings:
     def fresh_ms(self) -> int:
         """A short window whose end is longer ago says nothing of now."""
         return 2 * self.short_ms + self.grace_ms
-
-    @cached_property
-    def intervals_a_day(self) -> int:
-        """How many utility intervals a UTC day has."""
-        return DAY_MS // self.utility_ms

@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from cloud_stream.errors import StoreUnavailableError
@@ -135,19 +136,21 @@ class IntentStep:
 
     def _take(self, point: Point, now_ms: int) -> list[Notice]:
         if point.measurement == USAGE:
-            self._take_usage(point)
+            self._take_usage(point, now_ms)
         elif point.measurement == FORECAST:
             self._take_forecast(point, now_ms)
+        elif point.measurement == "gateway":
+            self._loads.hear_gateway(point)
         elif point.measurement == "load":
-            if self._loads.hear(point, now_ms):
+            if self._loads.hear(_not_ahead(point, now_ms), now_ms):
                 self._wanted.clear()
         elif point.measurement == "command":
-            return self._take_answer(point, now_ms)
+            return self._take_answer(_not_ahead(point, now_ms), now_ms)
         return []
 
-    def _take_usage(self, point: Point) -> None:
+    def _take_usage(self, point: Point, now_ms: int) -> None:
         ledger = self._ledger(_subject(point.tags))
-        if ledger is not None and not read_usage(ledger, point, self._settings):
+        if ledger is not None and not read_usage(ledger, point, self._settings, now_ms):
             self.counts["too_late"] += 1
 
     def _take_forecast(self, point: Point, now_ms: int) -> None:
@@ -381,6 +384,11 @@ class IntentStep:
             elif isinstance(one, Notice):
                 self.counts["notices"] += 1
         return [tuple(told)] if told else []
+
+
+def _not_ahead(point: Point, now_ms: int) -> Point:
+    """A gateway whose clock is ahead must not hide what it says once that is right, nor keep a load off as long."""
+    return point if point.t_ms <= now_ms else replace(point, t_ms=now_ms)
 
 
 def _is_next(at_ms: int, last_ms: int) -> bool:

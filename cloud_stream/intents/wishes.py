@@ -260,10 +260,12 @@ def _check_shift(wish: Shift, book: Book, sites: Sites, shifted: dict[tuple[str,
         _check_shift_load(load_, f"load[{index}]")
         if wish.run == "cheapest" and not load_.hours and not load_.kwh:
             raise ConfigError(f"load[{index}].hours", "or 'kwh' is needed with run = 'cheapest'")
-        for where in wish.sites or ("",):
-            other = shifted.setdefault((where, load_.id), wish.name)
-            if other != wish.name or sum(one.id == load_.id for one in wish.load) > 1:
+        if sum(one.id == load_.id for one in wish.load) > 1:
+            raise ConfigError(f"load[{index}].id", f"{load_.id!r} is moved by {wish.name!r} already")
+        for (where, id_), other in shifted.items():
+            if id_ == load_.id and (not where or not wish.sites or where in wish.sites):
                 raise ConfigError(f"load[{index}].id", f"{load_.id!r} is moved by {other!r} already")
+    shifted |= {(where, load_.id): wish.name for where in wish.sites or ("",) for load_ in wish.load}
 
 
 def _check_shift_load(load_: ShiftLoad, where: str) -> None:

@@ -111,9 +111,23 @@ def test_cost_adds_up_day_by_day(config: Path) -> None:
     assert told["days"][0]["energy"] == pytest.approx(7 * 0.1 + 17 * 0.3)
     assert told["days"][0]["standing"] == pytest.approx(0.5)
     assert told["total"]["energy"] == pytest.approx(2 * (7 * 0.1 + 17 * 0.3))
+    assert [day["known"] for day in told["days"]][:2] == [1, 1]
     assert "together" in _run("cost", "--site", "house-1", "-c", str(config))
     with pytest.raises(ConfigError, match="'house-2' has no tariff"):
         CliRunner().invoke(app, ["cost", "--site", "house-2", "-c", str(config)], catch_exceptions=False)
+
+
+def test_the_standing_charge_is_owed_without_readings(config: Path) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    midnight_ms = now_ms // (24 * HOUR_MS) * 24 * HOUR_MS
+    tags = {"level": "site", "site": "house-1", "meter": "", "window": "30m"}
+    _store(
+        config,
+        [Point("usage", tags, midnight_ms - (n + 1) * HOUR_MS // 2, {"energy_kwh": 0.5}) for n in range(12)],
+    )
+    (day, _) = json.loads(_run("cost", "--site", "house-1", "--last", "1d", "-c", str(config), "--json"))["days"]
+    assert (day["standing"], day["known"]) == (pytest.approx(0.5), 0.25)
+    assert "; readings of 25% of the time" in _run("cost", "--site", "house-1", "--last", "1d", "-c", str(config))
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,33 @@ def test_a_hand_ends_our_hold_until_a_newer_word_says_automatic() -> None:
     assert load.obeys
 
 
+def _status(status: str, session: int, gateway: str = "gw-1") -> Point:
+    return Point("gateway", {"gateway": gateway}, 5000, {"status": status, "session": str(session), "site": "house-1"})
+
+
+@pytest.mark.parametrize(
+    ("heard", "obeys"),
+    [
+        ([_status("online", 7)], True),
+        ([_status("online", 7), _status("offline", 7)], False),
+        ([_status("offline", 7), _status("online", 8)], True),
+        ([_status("online", 8), _status("offline", 7)], True),
+        ([_status("online", 8), _status("offline", 8), _status("online", 7)], True),
+        ([_status("offline", 7)], False),
+        ([_status("offline", 7, "gw-2")], True),
+    ],
+    ids=["there", "gone", "back", "an old Will comes late", "back, its clock put right", "never there", "another one"],
+)
+def test_a_load_of_a_gateway_that_is_gone_gets_no_orders(heard: list[Point], *, obeys: bool) -> None:
+    loads, load = _held()
+    for point in heard:
+        loads.hear_gateway(point)
+    assert load.obeys == obeys
+    again = Loads()
+    again.restore(loads.snapshot())
+    assert again.known[KEY].obeys == obeys
+
+
 def test_a_relay_that_is_on_again_ends_a_hold_whose_end_was_never_told() -> None:
     loads, load = _held()
     loads.hear(_birth(1500), 1500)

@@ -119,12 +119,10 @@ def test_a_budget_is_not_called_kept_when_missing_readings_may_break_it(known: r
 
 
 def test_nobody_is_told_to_save_what_is_used_already() -> None:
-    step = step_of(DAILY)
-    step.on_batch([_forecast(T0_MS + 20 * HOUR_MS, 0.25)], T0_MS + 20 * HOUR_MS)
-    points, _ = _live(step, T0_MS + 20 * HOUR_MS - 40 * STEP_MS, [0.5] * 40)
-    advice = [point.fields for point in points if point.tags.get("advice") == "allowance"]
-    assert str(advice[-1]["text"]).startswith("Use at most 0.0 kWh")
-    assert float(advice[-1]["saving_kwh_per_day"]) <= 24 - 12
+    points, _ = _live(step_of(DAILY), T0_MS, [0.2] * 40 + [20.0])
+    (advice,) = [point.fields for point in points if point.tags.get("advice") == "allowance"]
+    assert str(advice["text"]).startswith("Use at most 0.0 kWh for the rest of the day")
+    assert advice["saving_kwh_per_day"] == pytest.approx(7 * 28 / 41)
 
 
 @pytest.mark.parametrize("hours", [3, 30])
@@ -133,6 +131,46 @@ def test_a_clock_that_is_set_back_stops_nothing(hours: int) -> None:
     _live(step, T0_MS + hours * HOUR_MS, [0.2])
     points, _ = _live(step, T0_MS, [0.2] * 2)
     assert [point.t_ms for point in points if point.measurement == "intent"] == [T0_MS, T0_MS + STEP_MS]
+
+
+LIMIT = '[[intent]]\nname = "limit"\nkind = "power_limit"\nlimit_w = 3000\n'
+MINUTE_MS = 60_000
+
+
+def _power(at_ms: int, watts: float) -> Point:
+    tags = {"level": "site", "site": "house-1", "meter": "", "window": "5m"}
+    return Point("usage", tags, at_ms, {"power_w_mean": watts, "power_w_last": watts})
+
+
+def _load(at_ms: int, mode: str = "auto") -> Point:
+    tags = {"site": "house-1", "gateway": "gw-1", "load": "b1"}
+    fields = {"meter": "", "control": "cloud", "mode": mode, "state": "on"}
+    return Point("load", tags, at_ms, {"power_w": 2000.0, **fields})
+
+
+@pytest.mark.parametrize(
+    ("before", "ordered"),
+    [
+        ([], 1),
+        ([_power(T0_MS + k * HOUR_MS, 100.0) for k in range(2, 12)], 1),
+        ([_load(T0_MS + 20 * HOUR_MS), _load(T0_MS + 1, "manual")], 0),
+        ([_load(T0_MS + 20 * HOUR_MS, "manual"), _load(T0_MS + 1)], 1),
+        ([Point("gateway", {"gateway": "gw-1"}, T0_MS, {"status": "offline", "session": "3"})], 0),
+    ],
+    ids=[
+        "all clocks are right",
+        "a meter's was ahead",
+        "a gateway's was ahead, then a hand took over",
+        "a gateway's was ahead, then it is automatic again",
+        "the gateway is gone",
+    ],
+)
+def test_who_gets_an_order_whatever_clocks_said(before: list[Point], ordered: int) -> None:
+    step = step_of(LIMIT)
+    step.on_batch([(_load(T0_MS - 1),)], T0_MS)
+    step.on_batch([tuple(before)], T0_MS + 1)
+    _, _, orders = parts(step.on_batch([(_power(T0_MS, 4000.0),)], T0_MS + 3 * MINUTE_MS))
+    assert len(orders) == ordered
 
 
 def test_every_point_is_one_that_a_store_takes_and_each_interval_has_one() -> None:

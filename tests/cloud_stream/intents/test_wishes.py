@@ -60,6 +60,15 @@ def _intent(text: str) -> str:
             "intent[0].load[0].hours",
             "or 'kwh' is needed",
         ),
+        *(
+            (
+                _intent(f'kind = "shift"\n{first}[[intent.peak]]\n[[intent.load]]\nid = "b"\n')
+                + f'[[intent]]\nname = "w2"\nkind = "shift"\n{second}[[intent.peak]]\n[[intent.load]]\nid = "b"\n',
+                "intent[1].load[0].id",
+                "'b' is moved by 'w' already",
+            )
+            for first, second in (("", 'sites = ["s"]\n'), ('sites = ["s"]\n', ""), ("", ""))
+        ),
         (
             _intent('kind = "shift"\n' + '[[intent.load]]\nid = "b"\n' * 2),
             "intent[0].load[0].id",
