@@ -14,7 +14,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from cloud_stream.archive.errors import ArchiveError
-from cloud_stream.archive.rows import KEY, SCHEMA, once
+from cloud_stream.archive.rows import SCHEMA, once
 
 GROUP_ROWS: Final = 131_072
 CHUNK_ROWS: Final = 500_000
@@ -90,6 +90,3 @@ def is_whole(file: Path) -> bool:
 
 def _brief(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:300]
-
-
-__all__ = ["KEY", "is_whole", "merge"]

@@ -16,7 +16,6 @@ from cloud_stream.records import Floats, Int64s
 TEMPERATURE: Final = "temperature"
 OCCUPANCY: Final = "occupancy"
 HOUR: Final = "hour"
-DRIVERS: Final = (TEMPERATURE, OCCUPANCY, HOUR)
 MIN_DAYS: Final = 14
 MIN_SPREAD_C: Final = 1.0
 """Standard deviation of the days' temperatures below which nothing can be said of it."""
@@ -66,7 +65,7 @@ class Finding:
 
 
 def findings(history: History) -> list[Finding]:
-    """One finding a driver, in the order of `DRIVERS`."""
+    """One finding a driver: temperature, people, the hour."""
     return [temperature_finding(history)[0], occupancy_finding(history), hour_finding(history)]
 
 
@@ -146,7 +145,6 @@ def hour_finding(history: History) -> Finding:
     r2 = share_of_groups(hour, y)
     peak, low = int(np.nanargmax(profile)), int(np.nanargmin(profile))
     weekend = np.isin(history.span.weekday[history.span.day[good]], (5, 6))
-    most = f"Most is used from {peak:02d}:00 ({profile[peak]:.3g} kWh an hour)"
     most = f"Most is used from {peak:02d}:00 ({profile[peak]:.3g} kWh an hour)"
     notes = [
         f"The hour tells {r2:.0%} of the differences between intervals.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,9 @@ import pytest
 from cloud_stream.correlation.daily import correlate_all
 from cloud_stream.correlation.drivers import Finding
 from cloud_stream.correlation.reading import MAX_METERS, Reading
-from cloud_stream.correlation.stored import correlation_points, finding_of, newest_correlations
+from cloud_stream.correlation.stored import correlation_points
+from cloud_stream.intents.ports import Correlation
+from cloud_stream.intents.store_correlations import StoreCorrelations
 from cloud_stream.measurements import problem
 from cloud_stream.ports import Store
 from cloud_stream.records import Floats, Point
@@ -64,6 +66,11 @@ def heated(warmth: Floats) -> Floats:
     return spread_over(span(DAYS), 8 + 2 * np.maximum(0, 12 - warmth) + random(5).normal(0, 0.3, DAYS))
 
 
+def read_back(store: Store, site: str, now_ms: int) -> dict[str, Correlation]:
+    """As recommendations use them."""
+    return {one.driver: one for one in StoreCorrelations(store, lambda: now_ms)(site)}
+
+
 def test_findings_are_stored_for_the_last_whole_day_and_read_back(store: Store) -> None:
     warmth = winds(DAYS)
     put_usage(store, "house", heated(warmth), occupancy_mean=random().uniform(0, 3, DAYS * 48))
@@ -72,11 +79,11 @@ def test_findings_are_stored_for_the_last_whole_day_and_read_back(store: Store) 
     assert counts == {"sites": 1, "points": 3, "refused": 0}
     points = store.points("correlation", {"site": "house"}, 0, NOW + DAY)
     assert {point.t_ms for point in points} == {NOW - DAY}
-    found = newest_correlations(store, "house", NOW + 3_600_000)
-    assert list(found) == ["temperature", "occupancy", "hour"] or set(found) == {"temperature", "occupancy", "hour"}
+    found = read_back(store, "house", NOW + 3_600_000)
+    assert set(found) == {"temperature", "occupancy", "hour"}
     assert found["temperature"].slope_kwh_per_unit == pytest.approx(2, rel=0.1)
     assert found["temperature"].balance_c == pytest.approx(12, abs=1)
-    assert found["hour"].peak_hour == 19
+    assert [point.fields["peak_hour"] for point in points if point.tags["driver"] == "hour"] == [19]
     assert found["occupancy"].n == DAYS * 48
 
 
@@ -89,11 +96,11 @@ def test_running_it_again_writes_the_same(store: Store) -> None:
 
 
 def test_the_newest_day_counts_and_last_weeks_does_not(store: Store) -> None:
-    for days_ago, r in ((3, 0.1), (1, 0.2), (9, 0.3)):
-        store.write((), correlation_points("house", "", NOW - days_ago * DAY, [Finding("temperature", "x", 20, r)]))
-    assert newest_correlations(store, "house", NOW)["temperature"].r == 0.2
-    assert newest_correlations(store, "house", NOW + 30 * DAY) == {}
-    assert newest_correlations(store, "other", NOW) == {}
+    for days_ago, r2 in ((3, 0.1), (1, 0.2), (9, 0.3)):
+        store.write((), correlation_points("house", "", NOW - days_ago * DAY, [Finding("temperature", "x", 20, r2=r2)]))
+    assert read_back(store, "house", NOW)["temperature"].r2 == 0.2
+    assert read_back(store, "house", NOW + 30 * DAY) == {}
+    assert read_back(store, "other", NOW) == {}
 
 
 def test_meters_are_looked_at_where_a_site_has_several(store: Store) -> None:
@@ -106,10 +113,10 @@ def test_meters_are_looked_at_where_a_site_has_several(store: Store) -> None:
     put_usage(store, "flat", energy, "only")
     put_weather(store, "house", warmth)
     correlate_all(reading_of(store), store, NOW)
-    assert newest_correlations(store, "house", NOW, "boiler")["temperature"].slope_kwh_per_unit == pytest.approx(
-        1.8, rel=0.1
-    )
-    assert newest_correlations(store, "flat", NOW, "only") == {}
+    tags = {"level": "meter", "driver": "temperature"}
+    found = {point.tags["meter"]: point.fields for point in store.points("correlation", tags, 0, NOW + DAY)}
+    assert set(found) == {"boiler", "rest"}
+    assert found["boiler"]["slope_kwh_per_unit"] == pytest.approx(1.8, rel=0.1)
 
 
 def test_the_meters_of_a_large_site_are_left_to_the_site(store: Store) -> None:
@@ -153,10 +160,10 @@ def test_a_site_that_is_silent_for_days_is_not_looked_at(store: Store) -> None:
     assert reading_of(store).live_sites(NOW + 3 * DAY) == []
 
 
-def test_every_field_that_may_be_there_can_be_stored_and_read() -> None:
+def test_every_field_that_is_there_can_be_stored() -> None:
     full = Finding("hour", "note", 90, -0.5, -0.4, 0.3, 1.0, 2.0, 3.0, 14.0, 20.0, 19, 0.5)
     for finding in (full, Finding("temperature", "too few"), replace(full, peak_hour=None)):
         (point,) = correlation_points("house", "", NOW, [finding])
         assert problem(point) == ""
-        as_floats = {name: float(v) if isinstance(v, int) else v for name, v in point.fields.items()}
-        assert finding_of(replace(point, fields=as_floats)) == finding
+        known = {name: value for name, value in asdict(finding).items() if value is not None}
+        assert {"driver": finding.driver, **point.fields} == known
