@@ -70,9 +70,10 @@ def try_rules(
     if not rules:
         raise ConfigError("--rule", f"no rule is called {rule!r}")
     sites, end_ms = load_sites(settings.sites.file), time.time_ns() // 1_000_000
+    length_ms = _length(last, settings.store.retention)
     judge = AlertJudge(rules, zone_of=lambda site: sites.of(site).time_zone)
     with closing(_open_store(settings)) as store:
-        decisions = replay(judge, store, feeds_of(rules), end_ms - _length(last), end_ms)
+        decisions = replay(judge, store, feeds_of(rules), end_ms - length_ms, end_ms)
         told = [one for one in decisions if isinstance(one, Notice)]
     if as_json:
         _print([msgspec.to_builtins(one) for one in told])
@@ -116,11 +117,14 @@ def _told_row(one: Notice, sites: Sites) -> list[str]:
     return [local_time(one.happened_ms, sites.of(one.site).time_zone), one.state, one.group, one.text]
 
 
-def _length(last: str) -> int:
+def _length(last: str, most_ms: int) -> int:
     try:
-        return parse_duration(last)
+        length_ms = parse_duration(last)
     except ValueError as error:
         raise ConfigError("--last", str(error)) from None
+    if not 0 < length_ms <= most_ms:
+        raise ConfigError("--last", f"expected more than 0 and no more than the store keeps, got {last!r}")
+    return length_ms
 
 
 def _open_store(settings: CloudConfig) -> Store:

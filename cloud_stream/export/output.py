@@ -15,7 +15,7 @@ STDOUT: Final = 1
 
 @contextmanager
 def opened(output: Path | None) -> Iterator[Write]:
-    """Open standard output (None) or a file, which takes its place at the end.
+    """Open standard output (None) or a file, which takes its place at the end; a device is written to.
 
     Raises:
         ExportError: It cannot be written; a file that was there before is unchanged.
@@ -26,6 +26,11 @@ def opened(output: Path | None) -> Iterator[Write]:
         return
     if output.is_dir():
         raise ExportError(f"{output}: {os.strerror(errno.EISDIR)}")
+    if output.exists() and not output.is_file():
+        # A device or pipe is written to: a file put in its place would take it away from everybody.
+        with _said(output), output.open("wb", buffering=0) as device:
+            yield _writer(device.fileno(), str(output))
+        return
     fresh = output.with_name(f".{output.name}.{os.getpid()}.unfinished")
     try:
         with _said(output):

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,7 +15,7 @@ import typer
 from cloud_stream.config import CloudConfig, load_config
 from cloud_stream.config_sections import NotifyConfig
 from cloud_stream.engine import now_ms
-from cloud_stream.notify.alert_names import SHORT_ID
+from cloud_stream.notify.alert_names import SEVERITIES, SHORT_ID
 from cloud_stream.notify.ledger import Ledger
 from cloud_stream.notify.listing import open_alerts, stored_alerts
 from cloud_stream.notify.messages import span_text
@@ -98,6 +99,8 @@ def silence(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     now = now_ms()
     if not everything and {rule, site, meter, severity} == {"*"}:
         raise ConfigError("--rule", "say which alerts with --rule, --site, --meter or --severity, or --all")
+    if not any(fnmatchcase(one, severity) for one in SEVERITIES):
+        raise ConfigError("--severity", f"{severity!r} fits none of {', '.join(SEVERITIES)}")
     from_ms = _time_ms("--from", begin) if begin else now
     until_ms = _end_ms(lasts, until, from_ms)
     if until_ms <= max(now, from_ms):

@@ -122,7 +122,12 @@ def test_one_rule_of_a_short_past_is_a_table(shell: Shell) -> None:
 
 @pytest.mark.parametrize(
     ("words", "problem"),
-    [(["--rule", "nothing"], "no rule is called 'nothing'"), (["--last", "week"], "expected a duration")],
+    [
+        (["--rule", "nothing"], "no rule is called 'nothing'"),
+        (["--last", "week"], "expected a duration"),
+        (["--last", "0s"], "more than 0"),
+        (["--last", "9999999d"], "no more than the store keeps"),
+    ],
 )
 def test_what_cannot_be_tried_is_said(shell: Shell, words: list[str], problem: str) -> None:
     assert problem in str(shell("test", *words).exception)

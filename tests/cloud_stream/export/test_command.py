@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -122,6 +123,17 @@ def test_what_cannot_be_is_one_readable_line(folder: Path, arguments: list[str],
     assert problem in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (folder / "nowhere.db").exists()
+
+
+def test_a_device_or_pipe_is_written_to_and_stays_what_it_is(folder: Path) -> None:
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+        done = run(folder, "usage", "--output", str(pipe))
+        read, _ = reader.communicate(timeout=60)
+    assert done.returncode == 0
+    assert len(rows(read)) == 16
+    assert pipe.is_fifo()
 
 
 def test_nothing_in_the_span_is_said(folder: Path) -> None:

@@ -114,6 +114,7 @@ def test_a_silence_is_made_listed_and_ended(command: Command, ledger: Ledger) ->
         (["--all", "--until", "2020-01-01"], "--until"),
         (["--all", "--from", "x", "--for", "2h"], "--from"),
         (["--all", "--for", "0s"], "--until"),
+        (["--severity", "urgent", "--for", "2h"], "--severity"),
     ],
 )
 def test_a_silence_that_makes_no_sense(command: Command, words: list[str], where: str) -> None:
