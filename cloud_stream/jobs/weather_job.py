@@ -134,7 +134,9 @@ class WeatherRefresh:
     def _refresh(self, places: Mapping[Place, Sequence[str]], now_ms: int) -> list[str]:
         """Fetch the places, the one with the oldest answer first; returns what went wrong."""
         ages_s = {place: age_s(self._weather.dir / place_file_name(*place), now_ms) for place in places}
-        due = [place for place in places if ages_s[place] >= FRESH_SHARE * self._weather.refresh.seconds]
+        # What a clock that was ahead has written is not fresh until that time has come.
+        fresh_s = FRESH_SHARE * self._weather.refresh.seconds
+        due = [place for place in places if not -fresh_s < ages_s[place] < fresh_s]
         due.sort(key=lambda place: -ages_s[place])
         problems: list[str] = []
         in_a_row = 0

@@ -104,6 +104,19 @@ def test_each_place_is_asked_once_and_kept_for_the_flow(tmp_path: Path, service:
     ]
 
 
+@pytest.mark.parametrize(("age_h", "asked"), [(0.1, 0), (1, 2), (-0.1, 0), (-9, 2)])
+def test_an_answer_of_a_clock_that_was_ahead_is_not_fresh(
+    tmp_path: Path, service: WeatherService, age_h: float, asked: int
+) -> None:
+    refresh = refresh_of(config_of(tmp_path, service.url))
+    refresh.run(now_ms())
+    before = refresh.counts["fetched"]
+    for file in (tmp_path / "weather").iterdir():
+        os.utime(file, (time.time() - age_h * 3600,) * 2)
+    refresh.run(now_ms())
+    assert refresh.counts["fetched"] - before == asked
+
+
 def test_every_site_of_a_place_gets_points_measured_and_forecast(tmp_path: Path, service: WeatherService) -> None:
     config = config_of(tmp_path, service.url)
     refresh_of(config).run(now_ms())
