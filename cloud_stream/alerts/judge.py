@@ -354,7 +354,7 @@ def _farewell(group: Group, kept: Kept, now_ms: int) -> Iterator[Decision]:
     yield Point(ALERT, tags, now_ms, fields | {"told": episode.is_told})
     if episode.is_told:
         yield Notice(
-            key=notice_key(rule, level, site, meter, episode.since_ms, "resolved", episode.round),
+            key=notice_key(tags, episode.since_ms, "resolved", episode.round),
             group=rule,
             state="resolved",
             severity=severity,

@@ -1,5 +1,6 @@
 """Turns as records of the store and as notices for people."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from cloud_stream.alerts.condition import Condition
@@ -53,9 +54,10 @@ def sentence(rule: Rule, condition: Condition, site: str, meter: str, turn: Turn
 def notice(rule: Rule, site: str, meter: str, turn: Turn, message: str, now_ms: int) -> Notice:
     """What people are told of a turn."""
     state, level = STATES[State(turn.state)], rule.subject_level
+    tags = alert_tags(rule.name, rule.severity.value, level, site, meter)
     window_ms = rule.judged_window_ms
     return Notice(
-        key=notice_key(rule.name, level, site, meter, turn.since_ms, state, turn.round),
+        key=notice_key(tags, turn.since_ms, state, turn.round),
         group=rule.name,
         state=state,
         severity=rule.severity.value,
@@ -74,7 +76,14 @@ def notice(rule: Rule, site: str, meter: str, turn: Turn, message: str, now_ms: 
     )
 
 
-def notice_key(rule: str, level: str, site: str, meter: str, since_ms: int, state: str, round_: int) -> str:  # noqa: PLR0913, PLR0917 (all that tells two notices apart)
-    """The same for ever for the same thing: a replay after a crash says it again under the same key."""
+def notice_key(tags: Mapping[str, str], since_ms: int, state: str, round_: int) -> str:
+    """The same for ever for the same thing: a replay after a crash says it again under the same key.
+
+    Args:
+        tags: Of the alert: a rule whose severity has changed ends its alerts and begins them anew, at the same time.
+        since_ms: When it began.
+        state: `firing` or `resolved`.
+        round_: See `Turn`.
+    """
     again = f"/{round_}" if round_ > 1 else ""
-    return f"{rule}/{level}/{site}/{meter}/{since_ms}/{state}{again}"
+    return f"{'/'.join(tags.values())}/{since_ms}/{state}{again}"

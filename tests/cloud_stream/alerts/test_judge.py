@@ -403,7 +403,7 @@ class TestPeople:
         now_ms = T0_MS + 1500
         _, notice = judge.judge([_usage(0, power_w_max=101)], now_ms)
         assert notice == Notice(
-            key=f"limit/meter/h1/m1/{T0_MS}/firing",
+            key=f"limit/critical/meter/h1/m1/{T0_MS}/firing",
             group="limit",
             state="firing",
             severity="critical",
@@ -426,7 +426,7 @@ class TestPeople:
         for number, value in enumerate([150, 150, 50]):
             decisions = judge.judge([_usage(number, power_w_mean=value)], _closed_at(number))
             keys += [one.key for one in decisions if isinstance(one, Notice)]
-        assert keys == [f"limit/meter/h1/m1/{T0_MS}/firing", f"limit/meter/h1/m1/{T0_MS}/resolved"]
+        assert keys == [f"limit/warning/meter/h1/m1/{T0_MS}/firing", f"limit/warning/meter/h1/m1/{T0_MS}/resolved"]
 
     def test_a_backlog_pages_nobody_but_for_what_goes_on(self) -> None:
         judge = AlertJudge([_rule(above=100)], max_age_ms=3_600_000)

@@ -187,7 +187,7 @@ class TestInTheJudge:
             ["meter m1 of h1: the rule was changed or taken away"],
         )
         (notice,) = notices(said)
-        assert notice.key == f"one/meter/h1/m1/{start_ms}/resolved"
+        assert notice.key == f"one/warning/meter/h1/m1/{start_ms}/resolved"
         assert judge.due(start_ms + 331_000) == []
 
     def test_the_end_of_a_rule_is_news_also_where_a_revision_ended_the_alert_before(self, files: Files) -> None:
@@ -200,6 +200,23 @@ class TestInTheJudge:
         files.clock_s += 1
         told += notices(judge.due(start_ms + 330_000))
         assert [one.state for one in told] == ["firing", "resolved", "firing", "resolved"]
+        assert len({one.key for one in told}) == len(told), "the queue takes each key once"
+
+    def test_an_alert_that_matters_more_now_begins_anew_for_the_queue_as_well(self, files: Files) -> None:
+        peak = ONE + 'statistic = "peak"\n'
+        files.write(peak)
+        files.clock_s += 1
+        judge = AlertJudge(files.source)
+        start_ms = LATE_MS // WINDOW_MS * WINDOW_MS
+        told = notices(judge.judge([usage(start_ms, window="5m", power_w_max=150)], start_ms + 20_000))
+        files.write(peak + 'severity = "critical"\n')
+        files.clock_s += 1
+        told += notices(judge.judge([usage(start_ms, window="5m", power_w_max=160)], start_ms + 40_000))
+        assert [(one.state, one.severity) for one in told] == [
+            ("firing", "warning"),
+            ("resolved", "warning"),
+            ("firing", "critical"),
+        ]
         assert len({one.key for one in told}) == len(told), "the queue takes each key once"
 
     def test_a_wrong_file_is_told_once(self, files: Files) -> None:

@@ -38,7 +38,7 @@ def test_the_will_is_an_alert_and_the_next_birth_its_end() -> None:
 def test_the_alert_is_about_the_gateway() -> None:
     (notice,) = notices(judge(OFFLINE).judge([_will(T_MS)], T_MS + 500))
     assert (notice.level, notice.site, notice.meter, notice.title) == ("gateway", "h1", "g", "rule: gateway g of h1")
-    assert notice.key == f"rule/gateway/h1/g/{T_MS}/firing"
+    assert notice.key == f"rule/warning/gateway/h1/g/{T_MS}/firing"
 
 
 class TestFor:
