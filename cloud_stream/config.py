@@ -36,6 +36,8 @@ MIN_WINDOW_MS: Final = 1000
 MIN_PARTITION_BYTES: Final = 8 << 20
 """Some times the largest group that ingest commits at once: one that can never fit would wait for ever."""
 MIN_SPACE_BYTES: Final = 1 << 20
+MIN_ARCHIVE_SPOOL_BYTES: Final = 64 << 20
+"""What the flow commits at once must fit into one of four parts, or it would wait for ever."""
 MIN_FORECAST_MS: Final = 300_000
 """Of shorter intervals four weeks are so many that forecasting a few series takes longer than the interval."""
 
@@ -218,6 +220,8 @@ def check(config: CloudConfig) -> None:
     _check_journal(config.journal)
     _check_flow(config.flow)
     _check_store(config.store)
+    spool = config.archive.spool_max_bytes if config.archive else MIN_ARCHIVE_SPOOL_BYTES
+    _require(spool >= MIN_ARCHIVE_SPOOL_BYTES, "archive.spool_max_bytes", "is below 64 MiB")
     _require(config.dead_letters.max_bytes >= MIN_SPACE_BYTES, "dead_letters.max_bytes", "is below 1 MiB")
     forecastable = config.forecast is None or config.flow.utility_interval >= MIN_FORECAST_MS
     _require(forecastable, "flow.utility_interval", 'is below "5m", the shortest that [forecast] can follow')

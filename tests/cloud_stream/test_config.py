@@ -92,6 +92,7 @@ def test_every_section_is_understood(tmp_path: Path) -> None:
         ('[flow]\nepoch_interval = "0s"', "flow.epoch_interval", "above zero"),
         ('[flow]\nstalled_after = "5s"', "flow.stalled_after", "10 epochs"),
         ('[flow]\nstate_max_bytes = "1kB"', "flow.state_max_bytes", "1 MiB"),
+        ('[archive]\nspool_max_bytes = "32MiB"', "archive.spool_max_bytes", "64 MiB"),
         ('[store]\nkind = "influxdb"\nurl = "influx:8086"', "store.url", "http"),
         ('[store]\nkind = "influxdb"\nurl = "http://h:port"', "store.url", "ort"),
         ('[store]\nkind = "influxdb"\nurl = "http://u:p@h"', "store.url", "password_file"),

@@ -14,6 +14,7 @@ from cloud_stream.archive.local_target import LocalTarget
 from cloud_stream.archive.process import Archive
 from cloud_stream.archive.sink import HELD_BYTES, ArchivePartition, ArchiveSink
 from cloud_stream.archive.spool import PARTITIONS, open_spool
+from cloud_stream.config import MIN_ARCHIVE_SPOOL_BYTES
 from cloud_stream.sharding import SHARDS
 from tests.cloud_stream.archive import flow_scene
 from tests.cloud_stream.archive.reading import rows
@@ -48,6 +49,16 @@ def test_every_shard_has_its_partition_for_ever() -> None:
     assert sink.list_parts() == ["archive-0", "archive-1", "archive-2", "archive-3"]
     assert places[:8] == [zlib.crc32(f"shard-{number:02d}".encode()) % 4 for number in range(8)]
     assert set(places) == {0, 1, 2, 3}
+
+
+def test_the_smallest_spool_takes_what_is_committed_at_once(tmp_path: Path) -> None:
+    def give_up(_: float) -> None:
+        raise AssertionError("an empty spool is full")
+
+    partition = ArchivePartition(PARTITIONS[0], open_spool(tmp_path, PARTITIONS[0], MIN_ARCHIVE_SPOOL_BYTES), give_up)
+    day = readings({"power_w": [1.0] * 86_400}, range(MIDNIGHT_MS, MIDNIGHT_MS + DAY_MS, 1000))
+    partition.write_batch([day] * (HELD_BYTES // (16 * 86_400) + 1))
+    partition.close()
 
 
 def test_readings_are_on_disk_at_the_snapshot_and_much_of_them_before(tmp_path: Path) -> None:
