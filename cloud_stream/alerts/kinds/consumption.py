@@ -16,6 +16,7 @@ when the period ends. Of each subject the amounts of the windows that changed la
 ones are in the sum for good.
 """
 
+from array import array
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Literal, cast
 
@@ -124,7 +125,9 @@ class Consumption:
 class _Period:
     """The running sum of one subject: windows that may still change, and what is added up for good."""
 
-    __slots__ = ("_base", "_condition", "_crossed_ms", "_done", "_early", "_end_ms", "_recent", "_start_ms", "_zone")
+    __slots__ = (
+        "_base", "_condition", "_crossed_ms", "_done", "_early", "_end_ms", "_packed", "_recent", "_start_ms", "_zone",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -132,14 +135,16 @@ class _Period:
         zone: str,
         period: tuple[int, int] = (0, 0),
         sums: tuple[float, int, int] = (0.0, 0, NEVER),
-        recent: tuple[tuple[int, float], ...] = (),
+        recent: tuple[bytes, bytes] = (b"", b""),
         early: tuple[tuple[int, float], ...] = (),
     ) -> None:
         self._condition = condition
         self._zone = zone
         self._start_ms, self._end_ms = period
         self._base, self._done, self._crossed_ms = sums
-        self._recent = dict(recent)
+        after_ms, amounts = array("I", recent[0]), array("d", recent[1])
+        self._recent = {self._start_ms + one_ms: amount for one_ms, amount in zip(after_ms, amounts, strict=True)}
+        self._packed: tuple[bytes, bytes] | None = None
         # A meter whose clock is ahead must not end the day of its site.
         self._early = dict(early)
 
@@ -170,15 +175,25 @@ class _Period:
         return self._move_on(now_ms) if now_ms >= self.wake_ms else ()
 
     def freeze(self) -> Frozen:
-        sums, recent = (self._base, self._done, self._crossed_ms), tuple(self._recent.items())
+        sums = (self._base, self._done, self._crossed_ms)
+        # Of all kinds this is the largest state, and it is saved every second: packed, and but for the window that
+        # changed last packed once.
+        if self._packed is None:
+            self._packed = self._pack(list(self._recent)[:-1])
+        newest = self._pack([next(reversed(self._recent))] if self._recent else [])
+        recent = self._packed[0] + newest[0], self._packed[1] + newest[1]
         return (self._start_ms, self._end_ms), sums, recent, tuple(self._early.items())
+
+    def _pack(self, starts: Sequence[int]) -> tuple[bytes, bytes]:
+        after_ms = array("I", [start_ms - self._start_ms for start_ms in starts])
+        return after_ms.tobytes(), array("d", [self._recent[start_ms] for start_ms in starts]).tobytes()
 
     def _move_on(self, now_ms: int) -> list[Sample]:
         """The period is over: go on with the one of the next window that is known, where there is one."""
         samples = [*self._ended()]
         while self._early and now_ms >= self._end_ms:
             self._start_ms, self._end_ms = self._condition.period(self._zone, min(*self._early, now_ms))
-            self._base, self._done, self._recent = 0.0, 0, {}
+            self._base, self._done, self._recent, self._packed = 0.0, 0, {}, None
             for start_ms in sorted(start_ms for start_ms in self._early if start_ms < self._end_ms):
                 if self._add(start_ms, self._early.pop(start_ms)):
                     samples += self._judge(start_ms, now_ms)
@@ -190,6 +205,8 @@ class _Period:
         bit = 1 << ((start_ms - self._start_ms) // self._condition.rule.window)
         if self._done & bit:
             return False
+        if next(reversed(self._recent), None) != start_ms:
+            self._packed = None
         self._recent.pop(start_ms, None)
         self._recent[start_ms] = value  # last is what changed last
         if len(self._recent) > CHANGEABLE:

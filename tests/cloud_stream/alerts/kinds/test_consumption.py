@@ -139,6 +139,21 @@ def test_a_restart_in_the_middle_changes_nothing() -> None:
         who = restarted(who, BUDGET)
 
 
+@pytest.mark.parametrize("places", [[0, 1, 2], [0, 1, 1, 1], [0, 1, 0, 2, 1], [0, *range(1, 60), 59, 30]])
+def test_what_is_remembered_is_all_there_is_to_go_on_from(places: list[int]) -> None:
+    start_ms, who = at("2026-02-01 00:00"), judge({**BUDGET, "per": "month"})
+    for number, place in enumerate(places):
+        row = usage(start_ms + place * HALF_HOUR_MS, energy_kwh=0.1 * number)
+        who.judge([row], row.t_ms + 1000)
+        assert restarted(who, {**BUDGET, "per": "month"}).state() == who.state()
+    fresh = judge({**BUDGET, "per": "month"})
+    for number, place in enumerate(places):  # never looked at in between
+        fresh.judge(
+            [usage(start_ms + place * HALF_HOUR_MS, energy_kwh=0.1 * number)], start_ms + place * HALF_HOUR_MS + 1000
+        )
+    assert fresh.state() == who.state()
+
+
 def test_a_gateways_backlog_pages_only_when_the_day_is_not_over() -> None:
     who = judge(BUDGET, max_age_ms=HOUR_MS)
     two_days = [*_day(MIDNIGHT_MS - DAY_MS, 0.5), *_day(MIDNIGHT_MS, 0.5, 12)]
