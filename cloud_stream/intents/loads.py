@@ -61,6 +61,7 @@ class Load:
         released_ms: When we let it go last. rest_until_ms: it is left alone until then.
         on_ms: How long it has been on since `cycle_ms`. looked_ms: when that was added up.
         away: Whether its gateway has gone, by its Will. session: of its gateway's newest birth; "" is unknown.
+        is_whole: Whether it was known from the beginning of the cycle on.
         missed: Whether it did not get what it must, by its last deadline.
         slot_ms: Until when it is decided that it is moved out of the way, or not: `slot_off`. missing_ms: how much of
             what it must get did not fit before its deadline then.
@@ -82,6 +83,7 @@ class Load:
     looked_ms: int = 0
     away: bool = False
     session: str = ""
+    is_whole: bool = False
     missed: bool = False
     slot_ms: int = 0
     slot_off: bool = False
@@ -121,6 +123,7 @@ class Load:
 
     def begin_cycle(self, cycle_ms: int) -> None:
         """Begin to count anew."""
+        self.is_whole = self.cycle_ms > 0
         self.cycle_ms, self.on_ms, self.looked_ms, self.slot_ms = cycle_ms, 0, cycle_ms, 0
 
 

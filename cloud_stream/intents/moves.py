@@ -72,7 +72,7 @@ def _look_at_load(scene: Scene, wish: Shift, wanted: ShiftLoad, load: Load, plan
     cycle_ms = last_wall_ms(zone, minute, scene.now_ms)
     if load.cycle_ms != cycle_ms:
         load.count_on_time(cycle_ms)
-        watched = load.cycle_ms > 0 and load.mode != "manual"
+        watched = load.is_whole and load.mode != "manual"
         load.missed = watched and _need_ms(scene, wanted, load, cycle_ms) > (1 - NEARLY) * max(wanted.hours, 3_600_000)
         load.begin_cycle(cycle_ms)
     load.count_on_time(scene.now_ms)

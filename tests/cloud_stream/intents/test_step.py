@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,19 @@ def test_who_gets_an_order_whatever_clocks_said(before: list[Point], ordered: in
     step.on_batch([tuple(before)], T0_MS + 1)
     _, _, orders = parts(step.on_batch([(_power(T0_MS, 4000.0),)], T0_MS + 3 * MINUTE_MS))
     assert len(orders) == ordered
+
+
+def test_what_a_load_got_before_it_was_known_is_not_called_missed() -> None:
+    text = '[[intent]]\nname = "s"\nkind = "shift"\n[[intent.peak]]\nfrom = "18:00"\nto = "20:00"\n'
+    step = step_of(text + '[[intent.load]]\nid = "b1"\nhours = "3h"\nby = "07:00"\n')
+    states = {}
+    for hours in (6.5, 7.5, 31, 31.5):
+        now_ms = T0_MS + round(hours * HOUR_MS)
+        switched = {"state": "off"} if hours == 7.5 else {}
+        heard = replace(_load(now_ms), fields={**_load(now_ms).fields, **switched})
+        points, _, _ = parts(step.on_batch([(heard, _usage(now_ms - STEP_MS, 0.1))], now_ms))
+        states[hours] = [str(point.fields["state"]) for point in points if "need_h" in point.fields]
+    assert states == {6.5: ["at_risk"], 7.5: ["on_track"], 31: ["broken"], 31.5: ["broken"]}
 
 
 def test_every_point_is_one_that_a_store_takes_and_each_interval_has_one() -> None:
