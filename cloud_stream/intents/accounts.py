@@ -1,7 +1,7 @@
 """Budgets, reductions and the use of dear hours: judged when a utility interval has closed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite, nan
 from typing import Final, NamedTuple
 
@@ -21,7 +21,7 @@ from cloud_stream.intents.baseline import (
 from cloud_stream.intents.ledger import DAY_MS, Ledger, usual_day_kwh
 from cloud_stream.intents.periods import Per, Period, local_date, period_at
 from cloud_stream.intents.ports import Correlations, History
-from cloud_stream.intents.progress import Outlook, Progress, State, in_kwh, in_money, judge, outlook
+from cloud_stream.intents.progress import ENOUGH_KNOWN, Outlook, Progress, State, in_kwh, in_money, judge, outlook
 from cloud_stream.intents.settings import IntentSettings
 from cloud_stream.intents.tariffs import Tariff, hours_table, in_hours
 from cloud_stream.intents.tracks import Case, Verdict
@@ -167,9 +167,13 @@ def _dear_hours(look: _Look, wish: Shift) -> Account:
     usual = usual_day_kwh(look.ledger, seen.period.start_ms, interval_ms)
     in_peak = _by_phase(seen.period.start_ms, interval_ms, lambda day: peak_share(book, wish, site, day, interval_ms))
     limit = float((usual * in_peak).sum())
-    measure = _Measure(Progress(min(used, limit), expected), limit, "kWh")
+    measure = _Measure(Progress(used, expected), limit, "kWh")
     verdict = _verdict(look, measure, Per.DAY, {"what": " in the peak", "in_peak_kwh": used})
-    return Account(verdict, move(usual, in_peak, _money(look)))
+    # A day like the others is above their mean every other time: that is nothing to be told of.
+    state = State.MET if seen.is_over else State.ON_TRACK
+    if not isfinite(limit) or seen.coverage < ENOUGH_KNOWN:
+        state = State.UNKNOWN
+    return Account(replace(verdict, state=state), move(usual, in_peak, _money(look)))
 
 
 def peak_share(book: Book, wish: Shift, site: Site, start_ms: Int64s, interval_ms: int) -> Floats:

@@ -315,6 +315,14 @@ def test_a_shift_without_loads_tells_once_a_day_what_moving_would_save() -> None
     assert [notice.state for notice in notices] == ["info", "info"]
 
 
+@pytest.mark.parametrize("kwh", [0.45, 0.55])
+def test_a_day_above_the_usual_is_no_alarm(kwh: float) -> None:
+    history = Stored(T0_MS - 7 * DAY_MS, [0.5] * 336)
+    points, notices = _live(step_of(TWO_RATES + DEAR, LONDON, history=history), T0_MS, [kwh] * 48)
+    assert _states(points) == ["on_track", "met"]
+    assert {notice.state for notice in notices} == {"info"}
+
+
 def test_correlations_become_advice_when_a_budget_is_at_risk() -> None:
     found = [
         Correlation("temperature", 0.62, 0.9, 0.0, balance_c=15.2, n=70),
