@@ -5,12 +5,13 @@ needs no cloud package, and `wattline --help` none at all. Typer is imported
 late too: a running agent must not carry a command line's libraries about.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TextIO
 
 from wattline.errors import ConfigError, MissingExtraError, WattlineError
 
@@ -63,6 +64,9 @@ def main() -> int:
     """
     # Typer's own tracebacks are long and may show values; a failure that is no WattlineError gets Python's.
     os.environ.setdefault("TYPER_STANDARD_TRACEBACK", "1")
+    stdout: TextIO | None = sys.stdout
+    if stdout is None:  # closed by whoever started us
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
     return run(sys.argv[1:])
 
 
@@ -73,14 +77,31 @@ def run(arguments: Sequence[str]) -> int:
         SystemExit: A part's typer app has ended; it carries the exit status.
     """
     try:
-        _dispatch(list(arguments))
+        try:
+            _dispatch(list(arguments))
+        finally:
+            sys.stdout.flush()
     except (ConfigError, MissingExtraError) as error:
         return _complain(error, EXIT_USAGE)
     except WattlineError as error:
         return _complain(error, EXIT_FAILED)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EPIPE):
+            raise
+        _give_up_stdout()
+        if error.errno == errno.EPIPE:
+            return EXIT_FAILED
+        return _complain(WattlineError(error.strerror), EXIT_FAILED)
     return 0
+
+
+def _give_up_stdout() -> None:
+    """What is still in the buffer goes nowhere: Python would complain about it once more at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _complain(error: WattlineError, status: int) -> int:

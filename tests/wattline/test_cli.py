@@ -122,6 +122,21 @@ def test_a_part_may_be_one_function(part: Path, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "once once \n"
 
 
+def test_output_that_finds_no_room_is_one_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "wattline", "--version"],
+            stdout=full, stderr=subprocess.PIPE, timeout=60, check=False, text=True,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "wattline: No space left on device\n")
+
+
+def test_a_closed_output_is_none() -> None:
+    line = f"{sys.executable} -m wattline --version >&-"
+    done = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, timeout=60, check=False, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("ending", "status", "stderr"),
     [
