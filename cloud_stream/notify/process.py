@@ -1,10 +1,12 @@
 """The notifier as a process: one desk that decides, one courier for each channel."""
 
+import fcntl
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -12,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from cloud_stream.config import CloudConfig
 from cloud_stream.config_sections import NotifyConfig
 from cloud_stream.engine import now_ms
+from cloud_stream.errors import CloudError
 from cloud_stream.keyed_queue import KeyedQueue
 from cloud_stream.metrics import serving
 from cloud_stream.notify.channels import open_channels
@@ -44,13 +47,14 @@ def run_notify(config: CloudConfig) -> int:
     Raises:
         ConfigError: The section is missing, or an address or file in it cannot be used.
         StoreRejectedError: A file with the store's secret cannot be read.
+        CloudError: Another notifier uses the same folder.
     """
     if config.notify is None:
         raise ConfigError("notify", "the section is missing: there is nobody to tell")
     stop = threading.Event()
     sites = load_sites(config.sites.file)
     channels = open_channels(config.notify)
-    with called_on_stop(stop.set), ExitStack() as stack:
+    with called_on_stop(stop.set), _alone(config.notify.dir), ExitStack() as stack:
         queue = open_queue(config.notify)
         stack.callback(queue.close)
         ledger = Ledger(config.notify.dir)
@@ -69,6 +73,22 @@ def run_notify(config: CloudConfig) -> int:
             _stop(couriers)
     _log.info("notify_stopped")
     return 0
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: two notifiers would send each message twice."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / "notifier.lock").open("w")
+    except OSError as error:
+        raise ConfigError("notify.dir", f"{folder}: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CloudError(f"{folder}: another notifier uses this folder") from None
+        yield
 
 
 def open_queue(config: NotifyConfig) -> KeyedQueue:

@@ -142,6 +142,18 @@ def test_a_kill_before_the_message_was_sent_sends_it_once(make: Make) -> None:
         assert server.message_ids == [f"<{kept}@example.org>"]
 
 
+def test_a_second_notifier_sends_nothing_and_says_why(make: Make) -> None:
+    with MailServer() as server:
+        first, second = make(mail_to(server.port)), make(mail_to(server.port))
+        first.tell()
+        first.start()
+        wait_until(lambda: first.states() == ["sent"], "sent")
+        second.start()
+        assert second.wait() == 1
+        assert "another notifier uses this folder" in second.log.read_text()
+        assert first.stop() == 0
+
+
 @pytest.mark.parametrize("moment", ["at_data", "at_quit"])
 def test_a_kill_between_delivery_and_settling_repeats_the_same_message(make: Make, moment: str) -> None:
     with MailServer() as server:
