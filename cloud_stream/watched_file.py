@@ -13,6 +13,7 @@ from wattline.errors import ConfigError
 
 T = TypeVar("T")
 LOOK_EVERY_S: Final = 1.0
+WET_NS: Final = 1_000_000_000
 RETRY_EVERY_S: Final = 10.0
 """A wrong file is read again so often: what it lacks may be another file, which is there meanwhile."""
 MOST_BYTES: Final = 4 << 20
@@ -28,11 +29,15 @@ _Stamp = tuple[tuple[int, int, int], ...]
 class WatchedFile(Generic[T]):
     """What a file means now; the disk is asked at most once a second.
 
+    A file that was written within the last second is left for the next look: half of one may be a good file with
+    fewer rules.
+
     Args:
         path: The file.
         read: See `Read`.
         good_copy: Where the last file that could be used is kept: what a start goes on with while the file is wrong.
         clock_s: Seconds that only grow.
+        wall_ns: The clock that dates files.
 
     Attributes:
         value: The newest that could be read.
@@ -50,6 +55,7 @@ class WatchedFile(Generic[T]):
         *,
         good_copy: Path | None = None,
         clock_s: Callable[[], float] = time.monotonic,
+        wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.problem = ""
         self.loaded = 0
@@ -58,6 +64,7 @@ class WatchedFile(Generic[T]):
         self._reader = read
         self._good_copy = good_copy
         self._clock_s = clock_s
+        self._wall_ns = wall_ns
         self._files: tuple[Path, ...] = (path,)
         self._stamp = _stamp(self._files)
         self.value = self._first()
@@ -72,7 +79,7 @@ class WatchedFile(Generic[T]):
         self._look_at_s = now_s + LOOK_EVERY_S
         stamp = _stamp(self._files)
         is_same = stamp == self._stamp
-        if is_same and not (self.problem and now_s >= self._retry_at_s):
+        if (is_same and not (self.problem and now_s >= self._retry_at_s)) or self._is_wet(stamp):
             return False
         self._stamp = stamp
         self._retry_at_s = now_s + RETRY_EVERY_S
@@ -94,6 +101,11 @@ class WatchedFile(Generic[T]):
         for file in self._files:
             content.update(_bytes_of(file))
         return content.hexdigest()[:16]
+
+    def _is_wet(self, stamp: _Stamp) -> bool:
+        """Whether somebody may still be writing."""
+        now_ns = self._wall_ns()
+        return any(0 <= now_ns - changed_ns < WET_NS for changed_ns, _, _ in stamp)
 
     def _first(self) -> T:
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_stream.watched_file import MOST_BYTES, RETRY_EVERY_S, WatchedFile
+from cloud_stream.watched_file import MOST_BYTES, RETRY_EVERY_S, WET_NS, WatchedFile
 from wattline.errors import ConfigError
 
 
@@ -18,6 +18,11 @@ def read(path: Path) -> tuple[str, Sequence[Path]]:
         raise ConfigError(str(path), error.strerror or "") from None
     except ValueError:
         raise ConfigError(str(path), "is not UTF-8") from None
+
+
+def later_ns() -> int:
+    """A clock by which everything was written long ago."""
+    return time.time_ns() + 2 * WET_NS
 
 
 def sparse(path: Path) -> None:
@@ -40,7 +45,7 @@ def test_what_is_put_in_its_place_changes_nothing_and_is_told(
 ) -> None:
     path, now_s = tmp_path / "rules.toml", [0.0]
     path.write_text("good")
-    file = WatchedFile(path, read, good_copy=tmp_path / "good", clock_s=lambda: now_s[0])
+    file = WatchedFile(path, read, good_copy=tmp_path / "good", clock_s=lambda: now_s[0], wall_ns=later_ns)
     path.unlink()
     instead(path)
     now_s[0] = 2.0
@@ -67,7 +72,7 @@ def test_what_is_missing_is_found_once_it_is_there_though_the_file_stays_as_it_i
         now_s[0] += after_s
         return file.look(), file.value, file.refused
 
-    file = WatchedFile(path, read_both, clock_s=lambda: now_s[0])
+    file = WatchedFile(path, read_both, clock_s=lambda: now_s[0], wall_ns=later_ns)
     path.write_text("second and ")
     assert looks(1.0) == (True, "first", 1)
     assert looks(2 * RETRY_EVERY_S) == (False, "first", 1)
@@ -87,3 +92,16 @@ def test_a_start_without_a_good_copy_says_what_is_wrong(
 
     with pytest.raises(ConfigError, match=problem):
         WatchedFile(path, read, good_copy=tmp_path / "good")
+
+
+def test_a_file_that_may_still_be_written_is_left_for_the_next_look(tmp_path: Path) -> None:
+    path, now_s, wall_ns = tmp_path / "rules.toml", [0.0], [0]
+    path.write_text("good")
+    file = WatchedFile(path, read, clock_s=lambda: now_s[0], wall_ns=lambda: wall_ns[0])
+    path.write_text("")
+    wall_ns[0] = path.stat().st_mtime_ns + WET_NS - 1
+    now_s[0] = 2.0
+    assert (file.look(), file.value) == (False, "good")
+    wall_ns[0] += 1
+    now_s[0] = 4.0
+    assert (file.look(), file.value) == (True, "")
