@@ -38,6 +38,7 @@ MIN_PARTITION_BYTES: Final = 8 << 20
 MIN_SPACE_BYTES: Final = 1 << 20
 MIN_ARCHIVE_SPOOL_BYTES: Final = 64 << 20
 """What the flow commits at once must fit into one of four parts, or it would wait for ever."""
+MIN_PAUSE_MS: Final = 1000
 MIN_FORECAST_MS: Final = 300_000
 """Of shorter intervals four weeks are so many that forecasting a few series takes longer than the interval."""
 
@@ -220,6 +221,7 @@ def check(config: CloudConfig) -> None:
     _check_journal(config.journal)
     _check_flow(config.flow)
     _check_store(config.store)
+    _check_pauses(config)
     spool = config.archive.spool_max_bytes if config.archive else MIN_ARCHIVE_SPOOL_BYTES
     _require(spool >= MIN_ARCHIVE_SPOOL_BYTES, "archive.spool_max_bytes", "is below 64 MiB")
     _require(config.dead_letters.max_bytes >= MIN_SPACE_BYTES, "dead_letters.max_bytes", "is below 1 MiB")
@@ -278,6 +280,17 @@ def _check_store_url(url: str) -> None:
     plain = parts.username is None and parts.password is None
     _require(plain, "store.url", "must hold no user or password: use username and password_file")
     _require(not parts.query and not parts.fragment, "store.url", "has something after the path")
+
+
+def _check_pauses(config: CloudConfig) -> None:
+    """Without a pause a server would be asked without end; without time nothing would ever be told."""
+    for section, name in (
+        ("weather", "refresh"), ("weather", "stale_after"), ("archive", "flush_interval"), ("alerts", "max_age"),
+        ("notify", "timeout"), ("notify", "give_up_after"),
+    ):  # fmt: skip
+        table = getattr(config, section)
+        good = table is None or getattr(table, name) >= MIN_PAUSE_MS
+        _require(good, f"{section}.{name}", 'is below "1s"')
 
 
 def _check_store(store: StoreConfig) -> None:
