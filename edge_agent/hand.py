@@ -40,7 +40,11 @@ def switch_by_hand(path: Path, name: str, manual: str, lasts: str) -> None:
     except ValueError as error:
         raise ConfigError("--for", str(error)) from None
     until_ms = time.time_ns() // 1_000_000 + lasts_ms if lasts_ms and manual != "auto" else 0
-    leave_wish(plan.config.gateway.state_dir, name, msgspec.convert({"manual": manual, "until_ms": until_ms}, HandWish))
+    try:
+        wish = msgspec.convert({"manual": manual, "until_ms": until_ms}, HandWish)
+    except msgspec.ValidationError as error:
+        raise ConfigError("--for", str(error)) from None
+    leave_wish(plan.config.gateway.state_dir, name, wish)
     sys.stderr.write(f"the agent will be told: {name} {manual}\n")
 
 

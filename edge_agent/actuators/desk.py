@@ -7,6 +7,7 @@ before a relay moves, an answer leaves, or the broker is told that a command has
 import logging
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Final
 import msgspec
 
 from edge_agent.actuators.board import BoardState, LoadBoard
-from edge_agent.actuators.manual_file import forget_wish, read_wishes
+from edge_agent.actuators.manual_file import Wishes
 from edge_agent.actuators.relay import Relay, Report
 from edge_agent.actuators.state_file import StateFile
 from wattline.errors import DecodeError
@@ -25,6 +26,7 @@ _log: Final = logging.getLogger("edge_agent.loads")
 
 BURST: Final = 60
 PER_SECOND: Final = 1.0
+_STEP_S: Final = 0.02
 TOLD_AGAIN_MS: Final = 3_600_000
 """Answers of the last hour are told again after a start: the last run may have ended before it told them."""
 
@@ -90,7 +92,8 @@ class LoadDesk:
         """
         self.counts: Counter[str] = Counter()
         self._gateway = gateway
-        self._state_dir = state_dir
+        self._wishes = Wishes(state_dir, board.loads)
+        self._stopping = False
         self._board = board
         self._file = file
         self._relays = {relay.load: relay for relay in relays}
@@ -121,7 +124,10 @@ class LoadDesk:
             self._count(error.reason, error.detail)
             return
         with self._lock:
-            self._take(command, retained=retained)
+            try:
+                self._take(command, retained=retained)
+            except Exception:  # noqa: BLE001 (the broker would bring it again for ever, and no reading would leave)
+                self._failed()
         self._on_news()
 
     def events(self, now_ms: int) -> list[Event]:
@@ -131,15 +137,10 @@ class LoadDesk:
             now_ms: The wall clock, ms UTC.
         """
         with self._lock:
-            self._hear_relays(now_ms)
-            wishes = self._hear_hands(now_ms)
-            self._board.tick(now_ms, synchronised=self._synchronised(), connected=self._connected())
-            self._act(now_ms)
-            for load in wishes:
-                forget_wish(self._state_dir, load)
-            before, self._infos = self._infos, self._board.infos
-            if before != self._infos:
-                self._on_change()
+            try:
+                self._turn(now_ms)
+            except Exception:  # noqa: BLE001 (whatever it is, the readings must be kept)
+                self._failed()
             return self._tell()
 
     def clock_set(self, by_ms: int) -> None:
@@ -149,10 +150,12 @@ class LoadDesk:
 
     def stop(self, now_ms: int, timeout_s: float) -> list[Event]:
         """Leave every load to itself, for nobody will be here to do it later; returns what is to be told."""
+        deadline_s = time.monotonic() + timeout_s
         with self._lock:
+            self._stopping = True
             self._board.stop(now_ms)
             self._act(now_ms, at_once=True)
-        self._let_relays_finish(timeout_s)
+        self._let_relays_finish(deadline_s)
         with self._lock:
             self._hear_relays(now_ms)
             self._board.tick(now_ms, synchronised=True, connected=True)
@@ -176,8 +179,23 @@ class LoadDesk:
 
     # ---- everything below holds the lock
 
+    def _turn(self, now_ms: int) -> None:
+        self._hear_relays(now_ms)
+        wishes = self._hear_hands(now_ms)
+        self._board.tick(now_ms, synchronised=self._synchronised(), connected=self._connected())
+        self._act(now_ms)
+        for load in wishes:
+            self._wishes.forget(load)
+        before, self._infos = self._infos, self._board.infos
+        if before != self._infos:
+            self._on_change()
+
     def _take(self, command: Command, *, retained: bool) -> None:
         now_ms = self._wall_ms()
+        if self._stopping and command.load in self._board.loads:
+            self._board.refuse(command, "the gateway stops", now_ms)
+            self._file.save(self._board.state)
+            return
         before = msgspec.json.encode(self._board.state)
         self._answers += self._board.take_answers()
         self._board.take(command, now_ms, synchronised=self._synchronised(), retained=retained)
@@ -208,7 +226,7 @@ class LoadDesk:
 
     def _hear_hands(self, now_ms: int) -> list[str]:
         heard = []
-        for load, wish in read_wishes(self._state_dir, self._board.loads):
+        for load, wish in self._wishes.waiting():
             self._board.loads[load].by_hand(wish.manual, wish.until_ms, now_ms)
             heard.append(load)
         return heard
@@ -236,18 +254,20 @@ class LoadDesk:
         if count & (count - 1) == 0:  # the 1st, 2nd, 4th, ..: a flood is a few lines
             _log.warning("command_dropped reason=%s count=%d detail=%r", reason, count, detail[:200])
 
-    def _let_relays_finish(self, timeout_s: float) -> None:
+    def _failed(self) -> None:
+        self.counts["bugs"] += 1
+        if self.counts["bugs"] == 1:
+            _log.exception("loads_failed")
+
+    def _let_relays_finish(self, deadline_s: float) -> None:
         """Wait for orders that are on their way, and end the relays' threads; without the lock."""
-        step_s = 0.02
-        waited_s = 0.0
         pause = threading.Event()
-        while waited_s < timeout_s and not all(relay.idle for relay in self._relays.values()):
-            pause.wait(step_s)
-            waited_s += step_s
+        while time.monotonic() < deadline_s and not all(relay.idle for relay in self._relays.values()):
+            pause.wait(_STEP_S)
         for relay in self._relays.values():
             relay.request_stop()
         for relay in self._relays.values():
-            if not relay.join(max(step_s, timeout_s - waited_s)):
+            if not relay.join(max(_STEP_S, deadline_s - time.monotonic())):
                 _log.warning("relay_hangs load=%s", relay.load)
 
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from edge_agent.errors import ActuatorError
 from edge_agent.ports import Actuator
 from wattline.backoff import Backoff
 from wattline.errors import WattlineError
@@ -109,11 +110,12 @@ class Relay:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        actuator: Actuator
         try:
             actuator = self._make()
-        except WattlineError as error:
+        except Exception as error:  # noqa: BLE001 (a load that cannot be switched must say so to whoever tries)
             _log.error("relay_unusable load=%s error=%s", self.load, error)
-            return
+            actuator = _Unusable(str(error))
         try:
             self._live(actuator)
         finally:
@@ -123,8 +125,10 @@ class Relay:
         backoff = Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S)
         order: tuple[int, bool] | None = None
         look_at_s = 0.0
-        while not self._stop.is_set():
+        while True:
             self._wake.clear()
+            if self._stop.is_set():  # after `clear`: a stop in between would be slept through
+                return
             if self._order != order:
                 order = self._order
                 backoff.reset()
@@ -179,6 +183,28 @@ class Relay:
             else:
                 self._on_news()
                 return
+
+
+class _Unusable:
+    """Stands for an actuator that could not be made."""
+
+    def __init__(self, problem: str) -> None:
+        self._problem = problem
+
+    def set(self, on: bool) -> None:  # noqa: ARG002, FBT001 (the port's)
+        """Fail.
+
+        Raises:
+            ActuatorError: Always.
+        """
+        raise ActuatorError(self._problem)
+
+    def state(self) -> bool | None:
+        """Nobody knows."""
+        return None
+
+    def close(self) -> None:
+        """Nothing to let go of."""
 
 
 def _attempt(call: Callable[[], object]) -> str:

@@ -27,6 +27,7 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._saved = b""
+        self._fails = False
 
     def load(self) -> BoardState | None:
         """What the last run kept; None where there is nothing. A damaged file is set aside and logged."""
@@ -64,9 +65,11 @@ class StateFile:
         except OSError as error:
             with suppress(OSError):
                 fresh.unlink()
-            _log.error("loads_not_saved file=%s error=%s", self._path, error)
+            if not self._fails:  # a disk that stays full for days is one line
+                _log.error("loads_not_saved file=%s error=%s", self._path, error)
+            self._fails = True
             return False
-        self._saved = text
+        self._saved, self._fails = text, False
         return True
 
 

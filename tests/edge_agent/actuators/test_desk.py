@@ -1,5 +1,6 @@
 """The desk between the broker, the board and the relays: durable first, bounded, and calm with full disks."""
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -12,14 +13,15 @@ import pytest
 from edge_agent.actuators.board import BoardState, LoadBoard
 from edge_agent.actuators.desk import BURST, LoadDesk, RateLimit
 from edge_agent.actuators.load_state import Hold, LoadRules, LoadState
-from edge_agent.actuators.manual_file import HandWish, forget_wish, leave_wish, read_wishes, wish_file
+from edge_agent.actuators.manual_file import HandWish, Wishes, leave_wish, wish_file
 from edge_agent.actuators.relay import ATTEMPTS, Relay, Report
 from edge_agent.actuators.state_file import StateFile, peek
 from edge_agent.actuators.trusted_clock import clock_check, kernel_is_synchronised
 from edge_agent.errors import ActuatorError
+from edge_agent.ports import Actuator
 from tests.edge_agent.actuators.bench import HOUR_MS, NOW_MS, RULES
 from tests.edge_agent.cloud_stand_in import wait_until
-from wattline.errors import ConfigError
+from wattline.errors import ConfigError, MissingExtraError
 from wattline.wire import Command, Event, encode
 
 QUICK = msgspec.structs.replace(RULES, min_on_ms=0, min_off_ms=0)
@@ -190,14 +192,41 @@ def test_a_wish_of_a_person_is_heard_once_and_taken_away(place: Place) -> None:
     assert place.desk.infos[0].mode == "manual"
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b'{"manual": "maybe"}', b'{"manual": "off", "x": 1}', b"\xff" * 5000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b'{"manual": "maybe"}',
+        b'{"manual": "on", "until_ms": 1e30}',
+        b'{"manual": "off", "x": 1}',
+        b"\xff" * 5000,
+    ],
+)
 def test_a_wish_that_is_none_is_taken_away(tmp_path: Path, text: bytes) -> None:
     file = wish_file(tmp_path, "the/boiler")
     file.parent.mkdir()
     file.write_bytes(text)
-    assert list(read_wishes(tmp_path, ["the/boiler", "other"])) == []
+    wishes = Wishes(tmp_path, ["the/boiler", "other"])
+    assert list(wishes.waiting()) == []
     assert not file.exists()
-    forget_wish(tmp_path, "the/boiler")
+    wishes.forget("the/boiler")
+
+
+def test_a_pipe_in_the_place_of_a_wish_holds_up_nobody(tmp_path: Path) -> None:
+    file = wish_file(tmp_path, "boiler")
+    file.parent.mkdir()
+    os.mkfifo(file)
+    assert list(Wishes(tmp_path, ["boiler"]).waiting()) == []
+    assert not file.exists()
+
+
+def test_what_root_leaves_belongs_to_the_agent(tmp_path: Path) -> None:
+    uid = 4242 if os.geteuid() == 0 else os.geteuid()
+    os.chown(tmp_path, uid, -1)
+    leave_wish(tmp_path, "boiler", HandWish(manual="auto"))
+    file = wish_file(tmp_path, "boiler")
+    assert {file.stat().st_uid, file.parent.stat().st_uid} == {uid}
 
 
 def test_a_wish_that_can_not_be_left_is_a_readable_error(tmp_path: Path) -> None:
@@ -253,3 +282,92 @@ def test_the_clock_is_believed_as_the_file_says(tmp_path: Path) -> None:
     assert not synchronised()
     (tmp_path / "synchronized").touch()
     assert synchronised()
+    assert not clock_check(f"/{'x' * 5000}")()  # a place that cannot be looked at
+
+
+def test_a_wish_that_can_not_be_taken_away_is_heard_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that root has left in a folder that the agent may not change."""
+    monkeypatch.setattr(Path, "unlink", _denied)
+    leave_wish(place.folder, "boiler", HandWish(manual="off"))
+    place.until(lambda: not place.relais.on, "off by hand")
+    for _ in range(5):
+        place.turn()
+    assert place.turn() == ["overridden"]
+    leave_wish(place.folder, "boiler", HandWish(manual="auto"))
+    place.until(lambda: place.relais.on, "a new one is heard")
+
+
+def _denied(path: Path, missing_ok: bool = False) -> None:  # noqa: ARG001, FBT001, FBT002 (Path's)
+    raise PermissionError(13, "Permission denied", str(path))
+
+
+def test_a_command_that_comes_while_the_gateway_stops_is_refused(place: Place) -> None:
+    place.desk.stop(place.now_ms, 5)
+    place.send("c1")
+    assert place.turn() == ["refused"]
+    assert "stops" in place.told[0].reason
+    assert peek(place.folder / "loads.json")["boiler"].hold is None
+
+
+class Staring(Relais):
+    """Hangs when it is looked at."""
+
+    def state(self) -> bool:
+        return self.hanging.wait(20)
+
+
+def test_relays_that_hang_together_do_not_add_up_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    join = Relay.join
+
+    def noted(relay: Relay, timeout_s: float) -> bool:
+        asked.append(timeout_s)
+        return join(relay, timeout_s)
+
+    monkeypatch.setattr(Relay, "join", noted)
+    places = [Place(tmp_path, msgspec.structs.replace(QUICK, release_at_start=False)) for _ in range(4)]
+    for place in places:
+        place.relais = Staring()
+        place.relais.hanging.clear()
+        place.desk.start()
+    places[0].desk._relays |= {str(n): place.relay for n, place in enumerate(places[1:])}
+    places[0].desk.stop(NOW_MS, 0.5)
+    assert len(asked) == 4
+    assert sum(asked) < 2 * 0.5
+    for place in places:
+        place.relais.hanging.set()
+
+
+def test_a_relay_that_can_not_be_made_refuses_what_it_is_told(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.relay._make = _no_package
+    place.desk.start()
+    place.send("c1")
+    place.until(lambda: "refused" in place.turn(), "an answer")
+    assert "pymodbus" in place.told[-1].reason
+    place.relay.request_stop()
+    assert place.relay.join(5)
+
+
+def _no_package() -> Actuator:
+    raise MissingExtraError("edge", "pymodbus")
+
+
+def test_a_bug_in_the_loads_costs_no_readings(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place.desk._board, "tick", _bug)
+    assert place.desk.events(place.now_ms) == []
+    monkeypatch.setattr(place.desk._board, "take", _bug)
+    place.send("c1")
+    assert place.desk.figures()["commands_bugs"] == 2
+
+
+def _bug(*_: object, **__: object) -> None:
+    raise ZeroDivisionError
+
+
+def test_a_disk_that_stays_full_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = StateFile(tmp_path / "loads.json")
+    full(tmp_path)
+    for n in range(5):
+        assert not file.save(BoardState(loads={"boiler": LoadState(changed_ms=n)}))
+    assert caplog.text.count("loads_not_saved") == 1
