@@ -218,6 +218,9 @@ def check(config: CloudConfig) -> None:
         ConfigError: With the path of the first such value.
     """
     _check_broker(config.broker)
+    _check_login("broker", config.broker.username, config.broker.password_file)
+    if config.commands is not None:
+        _check_login("commands", config.commands.username, config.commands.password_file)
     _check_journal(config.journal)
     _check_flow(config.flow)
     _check_store(config.store)
@@ -243,9 +246,12 @@ def _check_broker(broker: BrokerConfig) -> None:
         _require(file is None or tls, f"broker.{name}", 'needs an "mqtts://" url')
         _require(file is None or file.is_file(), f"broker.{name}", f"{file} is not a file")
     _require((broker.cert_file is None) == (broker.key_file is None), "broker.key_file", "goes with cert_file")
-    password = broker.password_file
-    _require(password is None or bool(broker.username), "broker.password_file", "needs a username")
-    _require(password is None or password.is_file(), "broker.password_file", f"{password} is not a file")
+
+
+def _check_login(section: str, username: str, password: Path | None) -> None:
+    where = f"{section}.password_file"
+    _require(password is None or bool(username), where, "needs a username")
+    _require(password is None or password.is_file(), where, f"{password} is not a file")
 
 
 def _check_journal(journal: JournalConfig) -> None:

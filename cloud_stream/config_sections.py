@@ -134,7 +134,10 @@ class CommandsConfig(Section, frozen=True):
     Attributes:
         dir: Queue of orders.
         client_id: Of the dispatcher at the broker.
+        username: Its own user at the broker, who alone may command; "" is [broker]'s, with its password.
     """
 
     dir: Path = Path("var/commands")
     client_id: Annotated[str, Meta(min_length=1, max_length=64, pattern=NAME)] = "wattline-dispatch"
+    username: str = ""
+    password_file: Path | None = None

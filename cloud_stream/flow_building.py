@@ -35,6 +35,7 @@ from cloud_stream.intents.settings import IntentSettings
 from cloud_stream.intents.step import IntentStep
 from cloud_stream.intents.store_correlations import StoreCorrelations
 from cloud_stream.intents.store_history import StoreHistory
+from cloud_stream.measurements import width_label
 from cloud_stream.metrics import FlowCounters
 from cloud_stream.notify.notice_rows import notice_row
 from cloud_stream.ports import Rejected, Store
@@ -48,7 +49,7 @@ from cloud_stream.sites import Sites, load_sites
 from cloud_stream.source import JournalSource
 from cloud_stream.stores import open_store
 from cloud_stream.windows.fleet import FleetWindows
-from cloud_stream.windows.settings import WindowSettings, width_label
+from cloud_stream.windows.settings import WindowSettings
 
 V = TypeVar("V")
 W = TypeVar("W")

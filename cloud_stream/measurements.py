@@ -133,3 +133,12 @@ def _are_fields(measurement: str, names: tuple[str, ...]) -> bool:
 def _is_field_name(measurement: str, name: str) -> bool:
     taken = name in _RESERVED or name in MEASUREMENTS[measurement].tags
     return not taken and _FIELD_NAME.fullmatch(name) is not None
+
+
+@lru_cache(maxsize=64)
+def width_label(width_ms: int) -> str:
+    """The `window` tag of a width: "1h", "30m", "5m", "15s"."""
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if width_ms % size == 0:
+            return f"{width_ms // size}{unit}"
+    return f"{width_ms}ms"

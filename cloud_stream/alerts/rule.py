@@ -325,11 +325,3 @@ def span(length_ms: int) -> str:
         if length_ms % unit_ms == 0:
             return f"{length_ms // unit_ms}{unit}"
     return f"{length_ms}ms"
-
-
-def label(length_ms: int) -> str:
-    """The `window` tag of a length: as `span`, but a day is "24h"."""
-    for unit, unit_ms in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
-        if length_ms % unit_ms == 0:
-            return f"{length_ms // unit_ms}{unit}"
-    return f"{length_ms}ms"

@@ -5,8 +5,8 @@ from typing import Final
 
 from cloud_stream.alerts.condition import Condition
 from cloud_stream.alerts.lifecycle import State, Turn
-from cloud_stream.alerts.rule import GATEWAY, Level, Rule, label
-from cloud_stream.measurements import ALERT
+from cloud_stream.alerts.rule import GATEWAY, Level, Rule
+from cloud_stream.measurements import ALERT, width_label
 from cloud_stream.records import Notice, Point
 
 STATES: Final = {State.CALM: "resolved", State.PENDING: "pending", State.FIRING: "firing"}
@@ -72,7 +72,7 @@ def notice(rule: Rule, site: str, meter: str, turn: Turn, message: str, now_ms: 
         quantity=rule.judged_quantity,
         value=float(turn.sample.value),
         limit=float(turn.sample.limit),
-        window=label(window_ms) if window_ms else "",
+        window=width_label(window_ms) if window_ms else "",
     )
 
 

@@ -8,11 +8,10 @@ import numpy as np
 
 from cloud_stream.config import CloudConfig
 from cloud_stream.correlation.history import DAY_MS, History, Span, day_means, day_means_of_hours, on_grid, span_before
-from cloud_stream.measurements import USAGE
+from cloud_stream.measurements import USAGE, width_label
 from cloud_stream.ports import Store
 from cloud_stream.records import Floats, Point
 from cloud_stream.sites import Sites
-from cloud_stream.windows.settings import width_label
 
 DAYS: Final = 90
 PIECE_POINTS: Final = 5_000

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Final
 
+import msgspec
+
 from cloud_stream.config import BrokerConfig, CloudConfig
+from cloud_stream.config_sections import CommandsConfig
 from cloud_stream.dispatch.link import Answered, Link, LinkError, WrongVersionError, protocols
 from cloud_stream.dispatch.orders import open_orders
 from cloud_stream.dispatch.outgoing import Due, Outgoing
@@ -41,10 +44,17 @@ def run_dispatch(config: CloudConfig) -> int:
     if config.commands is None:
         raise ConfigError("commands", "the section is missing: no load may be switched")
     with closing(open_orders(config.commands)) as orders:
-        dispatcher = Dispatcher(orders, config.broker, config.commands.client_id)
+        dispatcher = Dispatcher(orders, broker_of(config.broker, config.commands), config.commands.client_id)
         with called_on_stop(dispatcher.stop):
             dispatcher.run()
     return 0
+
+
+def broker_of(broker: BrokerConfig, commands: CommandsConfig) -> BrokerConfig:
+    """The broker as the dispatcher reaches it: with its own user, where it has one."""
+    if not commands.username:
+        return broker
+    return msgspec.structs.replace(broker, username=commands.username, password_file=commands.password_file)
 
 
 class Dispatcher:

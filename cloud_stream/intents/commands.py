@@ -16,6 +16,7 @@ from cloud_stream.intents.periods import Period, days_of, local_date
 from cloud_stream.intents.store_history import StoreHistory
 from cloud_stream.intents.tariffs import Tariff
 from cloud_stream.intents.wishes import AnyWish, Book, Budget, Level, PowerLimit, Reduction, Shift, load_book
+from cloud_stream.measurements import width_label
 from cloud_stream.ports import Store
 from cloud_stream.records import Point
 from cloud_stream.sites import Site, Sites, load_sites
@@ -225,7 +226,7 @@ def bar(row: Mapping[str, Any]) -> str:
 
 def _costs(store: Store, settings: CloudConfig, site: Site, tariff: Tariff, span: Period) -> list[dict[str, Any]]:
     interval_ms = int(settings.flow.utility_interval)
-    history = StoreHistory(store, _window(interval_ms))
+    history = StoreHistory(store, width_label(interval_ms))
     days = []
     for day in days_of(site.time_zone, span):
         past = history.past("site", site.id, "", day.start_ms, min(day.end_ms, span.end_ms))
@@ -243,14 +244,6 @@ def _costs(store: Store, settings: CloudConfig, site: Site, tariff: Tariff, span
             }
         )
     return days
-
-
-def _window(interval_ms: int) -> str:
-    """A length as the store writes it, like the windows' own label."""
-    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
-        if interval_ms % size == 0:
-            return f"{interval_ms // size}{unit}"
-    return f"{interval_ms}ms"
 
 
 def _span_ms(last: str) -> int:

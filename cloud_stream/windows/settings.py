@@ -1,7 +1,6 @@
 """The shape and the bounds of windows."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +32,3 @@ class WindowSettings:
     turn_rows: int = 10_000
     rest_ms: int = 10_000
     fleet_windows: int = 256
-
-
-@lru_cache(maxsize=64)
-def width_label(width_ms: int) -> str:
-    """The `window` tag of a width: "1h", "30m", "5m", "15s"."""
-    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
-        if width_ms % size == 0:
-            return f"{width_ms // size}{unit}"
-    return f"{width_ms}ms"

@@ -1,9 +1,9 @@
 """Usage rows as the store keeps them, made and read back."""
 
+from cloud_stream.measurements import width_label
 from cloud_stream.ports import Store
 from cloud_stream.records import Point
 from cloud_stream.windows.rollup import Fields
-from cloud_stream.windows.settings import width_label
 
 
 def usage_point(level: str, site: str, meter: str, width_ms: int, start_ms: int, fields: Fields) -> Point:

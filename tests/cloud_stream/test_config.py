@@ -80,6 +80,8 @@ def test_every_section_is_understood(tmp_path: Path) -> None:
         ('[broker]\nurl = "mqtts://h"\nca_file = "missing.pem"', "broker.ca_file", "missing.pem is not a file"),
         ('[broker]\nusername = "u"\npassword_file = "missing"', "broker.password_file", "missing is not a file"),
         ('[broker]\npassword_file = "/dev/null"', "broker.password_file", "needs a username"),
+        ('[commands]\nusername = "u"\npassword_file = "missing"', "commands.password_file", "missing is not a file"),
+        ('[commands]\npassword_file = "/dev/null"', "commands.password_file", "needs a username"),
         ('[registry]\npolicy = "closed"', "registry.policy", "invalid enum value"),
         ("[journal]\npartitions = 0", "journal.partitions", ">= 1"),
         ('[journal]\nmax_bytes = "8MiB"', "journal.max_bytes", "8 MiB for each partition"),

@@ -22,9 +22,9 @@ from typing import Any, ClassVar, Final, Literal, cast
 
 from cloud_stream.alerts.condition import NEVER, Feed, Frozen, Sample, Surroundings, Verdict
 from cloud_stream.alerts.kinds.threshold import known_quantity
-from cloud_stream.alerts.rule import Level, Made, Rule, check_window, label
+from cloud_stream.alerts.rule import Level, Made, Rule, check_window
 from cloud_stream.alerts.schedule import local_time
-from cloud_stream.measurements import USAGE
+from cloud_stream.measurements import USAGE, width_label
 from cloud_stream.records import Point
 from cloud_stream.sites import day_start_ms, month_start_ms
 from wattline.config import DurationMs
@@ -94,7 +94,7 @@ class Consumption:
         """Add up one amount of one length of windows at one level."""
         self.rule = rule
         self.around = around
-        self.feeds: Sequence[Feed] = ((USAGE, rule.level.value, label(rule.window)),)
+        self.feeds: Sequence[Feed] = ((USAGE, rule.level.value, width_label(rule.window)),)
 
     def subject(self, point: Point, site: str, member: str) -> tuple[str, str] | None:
         """See `Condition`."""

@@ -25,8 +25,8 @@ from msgspec import Meta, field
 from cloud_stream.alerts.condition import Feed, Frozen, Sample, Surroundings, Verdict
 from cloud_stream.alerts.held import HeldWindows
 from cloud_stream.alerts.kinds.forecast_limit import check_forecasts
-from cloud_stream.alerts.rule import DEFAULT_HYSTERESIS, MAX_HOLD_MS, Level, Made, Rule, check_window, label, span
-from cloud_stream.measurements import FORECAST, USAGE
+from cloud_stream.alerts.rule import DEFAULT_HYSTERESIS, MAX_HOLD_MS, Level, Made, Rule, check_window, span
+from cloud_stream.measurements import FORECAST, USAGE, width_label
 from cloud_stream.records import Point
 from wattline.config import DurationMs
 from wattline.errors import ConfigError
@@ -117,7 +117,7 @@ class Deviation:
         self.rule = rule
         self.settle_ms = int(rule.window) + around.grace_ms
         level = rule.level.value
-        self.feeds: Sequence[Feed] = ((USAGE, level, label(rule.window)), (FORECAST, level, rule.lead))
+        self.feeds: Sequence[Feed] = ((USAGE, level, width_label(rule.window)), (FORECAST, level, rule.lead))
 
     def subject(self, point: Point, site: str, member: str) -> tuple[str, str] | None:
         """See `Condition`."""

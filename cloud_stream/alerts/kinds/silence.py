@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final, cast
 
 from cloud_stream.alerts.condition import FAR_PAST, NEVER, Feed, Frozen, Sample, Surroundings, Verdict
-from cloud_stream.alerts.rule import Level, Made, Rule, check_window, label, span
+from cloud_stream.alerts.rule import Level, Made, Rule, check_window, span
 from cloud_stream.alerts.schedule import local_time
-from cloud_stream.measurements import USAGE
+from cloud_stream.measurements import USAGE, width_label
 from cloud_stream.records import Point
 from wattline.config import DurationMs
 from wattline.errors import ConfigError
@@ -87,7 +87,7 @@ class Silence:
         """Wait for the rows of one length of windows at one level."""
         self.rule = rule
         self.around = around
-        self.feeds: Sequence[Feed] = ((USAGE, rule.level.value, label(rule.window)),)
+        self.feeds: Sequence[Feed] = ((USAGE, rule.level.value, width_label(rule.window)),)
         self._started_ms = NEVER
         self._heard_ms = FAR_PAST
         self._newest_ms = FAR_PAST

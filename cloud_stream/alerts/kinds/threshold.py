@@ -26,8 +26,8 @@ from msgspec import Meta
 
 from cloud_stream.alerts.condition import Feed, Frozen, Sample, Surroundings, Verdict, verdict_of
 from cloud_stream.alerts.held import HeldWindows
-from cloud_stream.alerts.rule import Level, LimitRule, Made, check_window, label, span
-from cloud_stream.measurements import USAGE
+from cloud_stream.alerts.rule import Level, LimitRule, Made, check_window, span
+from cloud_stream.measurements import USAGE, width_label
 from cloud_stream.records import Point
 from wattline.config import DurationMs
 from wattline.errors import ConfigError, DecodeError
@@ -148,7 +148,7 @@ class Threshold:
         self.field = rule.field
         self.settle_ms = int(rule.window) + around.grace_ms
         self.looks_ahead = rule.judges_open_windows
-        self.feeds: Sequence[Feed] = ((USAGE, rule.level.value, label(rule.window)),)
+        self.feeds: Sequence[Feed] = ((USAGE, rule.level.value, width_label(rule.window)),)
 
     def subject(self, point: Point, site: str, member: str) -> tuple[str, str] | None:
         """See `Condition`."""

@@ -1,8 +1,8 @@
-"""The names of window widths."""
+"""How the store names lengths of windows."""
 
 import pytest
 
-from cloud_stream.windows.settings import width_label
+from cloud_stream.measurements import width_label
 
 
 @pytest.mark.parametrize(
