@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from cloud_stream.config import BrokerConfig
 from cloud_stream.config_sections import CommandsConfig
 from cloud_stream.dispatch.orders import open_orders, order_row
-from cloud_stream.dispatch.process import Dispatcher
+from cloud_stream.dispatch.process import Dispatcher, broker_of
 from cloud_stream.records import Order
 from tests.chaos.waiting import wait_for
 from tests.cloud_stream.ingest_rig import GatewayClient
@@ -33,7 +33,13 @@ BASE_MS = 1_790_000_000_000 - 1_790_000_000_000 % 1_800_000
 HALF_HOURS = 20
 ACL = (Path(__file__).parents[2] / "deploy" / "mosquitto" / "acl").read_text().splitlines()
 """The rules that an installation begins with: the user's name is the gateway's id."""
-PASSWORDS = {"ingest": "Secret-of-ingest", "gw-1": "Secret-of-gw-1", "gw-2": "Secret-of-gw-2", "influx": "Secret-of-db"}
+PASSWORDS = {
+    "ingest": "Secret-of-ingest",
+    "dispatch": "Secret-of-dispatch",
+    "gw-1": "Secret-of-gw-1",
+    "gw-2": "Secret-of-gw-2",
+    "influx": "Secret-of-db",
+}
 
 
 class Place(NamedTuple):
@@ -82,7 +88,9 @@ def place(folder: Path, shared_broker: MosquittoServer) -> Iterator[Place]:
         file = folder / f"password-{user}"
         file.touch(mode=0o600)
         file.write_text(f"{password}\n")
-    lines = access_lines(folder / "access", {user: PASSWORDS[user] for user in ("ingest", "gw-1", "gw-2")}, ACL)
+    lines = access_lines(
+        folder / "access", {user: PASSWORDS[user] for user in ("ingest", "dispatch", "gw-1", "gw-2")}, ACL
+    )
     database = closed_database(folder / "influxd")
     try:
         with MosquittoServer(folder / "closed", extra_lines=lines, anonymous=False) as broker:
@@ -152,15 +160,18 @@ def test_a_gateway_can_not_publish_for_another_one(place: Place) -> None:
 
 
 def test_commands_are_the_cloud_s_alone_and_reach_only_their_gateway(tmp_path: Path, place: Place) -> None:
-    commands = CommandsConfig(dir=tmp_path / "commands")
+    password = place.secret_file("dispatch")
+    commands = CommandsConfig(dir=tmp_path / "commands", username="dispatch", password_file=password)
     with closing(open_orders(commands)) as orders, listening(place, "gw-1") as heard, listening(place, "gw-2") as other:
         with GatewayClient(place.broker.port, "gw-2", password=PASSWORDS["gw-2"]) as liar:
             liar.send_to(down("gw-1", Down.COMMAND), b"switch it off")
+        with GatewayClient(place.broker.port, "ingest", password=PASSWORDS["ingest"]) as reader:
+            reader.send_to(down("gw-1", Down.COMMAND), b"switch it off")
         now_ms = time.time_ns() // 10**6
         asked = {"gateway": "gw-1", "site": "s", "load": "boiler", "action": "off", "reason": ""}
         orders.put([order_row(Order(id="o1", decided_ms=now_ms, expires_ms=now_ms + 60_000, **asked))])
-        login = {"username": "ingest", "password_file": place.secret_file("ingest")}
-        dispatcher = Dispatcher(orders, BrokerConfig(url=place.broker.url, **login), commands.client_id)  # type: ignore[arg-type]
+        broker = BrokerConfig(url=place.broker.url, username="ingest", password_file=place.secret_file("ingest"))
+        dispatcher = Dispatcher(orders, broker_of(broker, commands), commands.client_id)
         thread = Thread(target=dispatcher.run)
         thread.start()
         try:
