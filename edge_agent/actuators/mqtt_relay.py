@@ -18,6 +18,7 @@ state_key = "output"
 Without `url` it is the broker of the agent itself.
 """
 
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -114,7 +115,7 @@ class MqttRelayOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 class MqttRelay:
     """Keeps one connection, and makes a new one at the next call after it was lost."""
 
-    def __init__(self, owner: AgentConfig, load: str, options: MqttRelayOptions) -> None:
+    def __init__(self, owner: AgentConfig, load: str, options: MqttRelayOptions) -> None:  # noqa: ARG002 (as every actuator)
         """Prepare; nothing is sent yet.
 
         Args:
@@ -124,7 +125,8 @@ class MqttRelay:
         """
         self._owner = owner
         self._options = options
-        self._client_id = f"{owner.gateway.id}-relay-{load}"[:64]
+        # Of its own: neither `edge check` nor a load with a long name may throw it off, nor it the gateway.
+        self._client_id = f"{owner.gateway.id[:24]}-relay-{secrets.token_hex(6)}"
         self._client: Client | None = None
         self._news = threading.Condition()
         self._connack: ReasonCode | None = None

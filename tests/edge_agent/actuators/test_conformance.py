@@ -9,6 +9,7 @@ import pytest
 from pymodbus.client import ModbusTcpClient
 
 from edge_agent.actuators import ACTUATORS, actuator_kind, load_options
+from edge_agent.actuators.mqtt_relay import MqttRelay, MqttRelayOptions
 from edge_agent.config import AgentConfig, BrokerConfig, GatewayConfig
 from edge_agent.load_config import LoadConfig
 from edge_agent.ports import Actuator
@@ -325,3 +326,12 @@ def test_only_the_words_of_the_file_are_a_state(payload: bytes, on: bool | None)
 def test_a_state_inside_json(payload: bytes, on: bool | None) -> None:  # noqa: FBT001 (a column)
     options = actuator_kind("mqtt").options
     assert options(topic="t", state_key="output").read(payload) is on  # type: ignore[attr-defined]
+
+
+def test_no_two_relays_are_one_client_of_a_broker() -> None:
+    """Neither two loads, nor `edge check` beside the agent, nor a gateway with the longest of names."""
+    gateway = "g" * 64
+    long = msgspec.structs.replace(owner(), gateway=GatewayConfig(id=gateway, site="s", state_dir=Path("state")))
+    names = {MqttRelay(long, "boiler", MqttRelayOptions(topic="t"))._client_id for _ in range(4)}
+    assert len(names) == 4
+    assert gateway not in names
