@@ -16,6 +16,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from simulators.broker_address import BrokerAddress
+from wattline.client_tls import client_context
 from wattline.topics import Down, Up, down, up
 
 _SESSION_EXPIRY_S: Final = 3600
@@ -172,7 +173,7 @@ class GatewayLink:
             name = self._address.username.replace("{gateway}", self._gateway)
             client.username_pw_set(name, self._address.password or None)
         if self._address.tls:
-            client.tls_set(str(self._address.ca_file) if self._address.ca_file else None)
+            client.tls_set_context(client_context(self._address.ca_file))
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -208,7 +209,8 @@ class GatewayLink:
         self._listener.published(mid, accepted=not reason.is_failure)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        self._listener.acknowledged(bytes(message.payload))
+        if message.topic == down(self._gateway, Down.ACK):  # a session may still hold what was once subscribed to
+            self._listener.acknowledged(bytes(message.payload))
 
 
 def _session_expiry() -> Properties:
