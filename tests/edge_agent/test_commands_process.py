@@ -169,6 +169,37 @@ def test_killed_while_it_holds_a_start_after_the_end_lets_go_at_once(house: Boil
     orders.wait_for("c1", "accepted", "done", "expired")
 
 
+def test_a_broker_that_stays_away_lets_go_long_before_the_end(
+    tmp_path: Path, mosquitto: MosquittoServer, cloud: CloudStandIn, orders: Orderer
+) -> None:
+    with BoilerHouse(tmp_path / "house", mosquitto.url, load='loss_after = "1s"') as house:
+        wait_for_load(cloud, "on")
+        orders.send("c1", "off", lasts_s=600)
+        orders.wait_for("c1", "accepted", "done")
+        mosquitto.stop()
+        wait_until(lambda: house.relay == "on", "the boiler is back without a broker")
+        assert house.state_file()["loads"]["boiler"]["hold"] is None
+        mosquitto.start()
+
+
+def test_the_least_time_off_is_kept_by_the_next_start(
+    tmp_path: Path, mosquitto: MosquittoServer, cloud: CloudStandIn, orders: Orderer
+) -> None:
+    house = BoilerHouse(tmp_path / "house", mosquitto.url)
+    house.config.write_text(house.config.read_text().replace('min_off = "0s"', 'min_off = "5s"'))
+    with house:
+        wait_for_load(cloud, "on")
+        orders.send("c1", "off")
+        orders.wait_for("c1", "accepted", "done")
+        free_ms = house.state_file()["loads"]["boiler"]["changed_ms"] + 5_000
+        house.kill()
+        house.start()
+        orders.send("c2", "release")
+        orders.wait_for("c2", "accepted", "done")
+        assert house.relay == "on"
+        assert time.time_ns() // 10**6 >= free_ms
+
+
 def test_a_command_for_a_gateway_that_is_away_waits_at_the_broker(house: BoilerHouse, orders: Orderer) -> None:
     house.kill()
     orders.send("c1", "off")
