@@ -107,19 +107,32 @@ class ShardWindows:
             tuple(table.snapshot() for table in self._tables.values()),
             {(site, meter): role for site, roles in self._roles.items() for meter, role in roles.items()},
             self._rebuilder.snapshot(),
+            tuple(self._tables),
         )
 
     def restore(self, state: tuple[Any, ...]) -> None:
-        """Take a snapshot back; every window in memory is emitted again."""
-        dedup, series, tables, roles, rebuilder = state
+        """Take a snapshot back; every window in memory is emitted again.
+
+        Windows of a new length belong to the store up to the newest reading; those that others were in memory for are
+        asked for. Windows of lengths that are made no longer are let go.
+        """
+        dedup, series, tables, roles, rebuilder, *more = state
+        widths = more[0] if more else tuple(self._tables)
         self._dedup.restore(dedup)
         self._series.restore(series)
-        for table, saved in zip(self._tables.values(), tables, strict=True):
-            table.restore(saved)
         self._roles = {}
         for (site, meter), role in roles.items():
             self._roles.setdefault(site, {})[meter] = role
         self._rebuilder.restore(rebuilder)
+        saved = dict(zip(widths, tables, strict=True))
+        for width in saved.keys() & self._tables.keys():
+            self._tables[width].restore(saved[width])
+        for new in self._tables.keys() - saved.keys():
+            self._leave_to_store(new)
+            for width, table in saved.items():
+                before = CellTable()
+                before.restore(table)
+                self._ask_cells(width, before.cells)
 
     # -- what the rebuilder asks of memory
 
@@ -303,6 +316,13 @@ class ShardWindows:
             gone = table.evictable(now_ms - settings.idle_ms, max_cells)
             self._ask_begun(width, table.evict(gone, self._series.site_of))
             self._forget_rows(width, gone)
+
+    def _leave_to_store(self, width: int) -> None:
+        """Say of every window up to each site's newest reading that it is not in memory."""
+        for number, site in enumerate(self._series.site_of.tolist()):
+            newest_ms = self._series.newest_ms(number)
+            if newest_ms > 0:
+                self._tables[width].retire(site, newest_ms // width)
 
     def _forget_rows(self, width: int, gone: Iterable[SiteWindow]) -> None:
         for _, window in gone:

@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from cloud_stream.measurements import width_label
 from cloud_stream.sharding import shard_of
 from cloud_stream.windows import series, shard
 from cloud_stream.windows.settings import WindowSettings
@@ -400,3 +401,21 @@ def test_roles_are_bounded_and_those_that_are_known_may_change(scene: Scene, mon
     assert len(scene.rig.letters) == 1
     assert not scene.shard().is_main(A, "another")
     assert scene.shard().is_main(A, "part")
+
+
+@pytest.mark.parametrize("widths_ms", [(60_000,), (900_000,), (300_000, 900_000), (60_000, 300_000)])
+def test_windows_of_other_lengths_begin_with_what_the_store_has(scene: Scene, widths_ms: tuple[int, ...]) -> None:
+    scene.send(A, "m", 0, 1, 2, 6, 7)
+    scene.send(ELSEWHERE, "m", 1, 3, quantity="power_w")
+    scene.tick_and_write()
+    scene.send(A, "m", 8)
+    scene.rig.tick()
+    saved = scene.rig.snapshot()
+    scene.rig.settings = WindowSettings(widths_ms=widths_ms, idle_ms=20_000)
+    scene.rig.crash(saved)
+    scene.send(A, "m", 9, 16)
+    scene.send(ELSEWHERE, "m", 4, 11, quantity="power_w")
+    scene.rig.settle()
+    for width_ms in widths_ms:
+        expected = usage(scene.values, width_ms, scene.subs)
+        assert {key: pytest.approx(row) for key, row in expected.items()} == scene.rig.stored(width_label(width_ms))
