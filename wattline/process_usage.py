@@ -53,9 +53,16 @@ def _family(pid: int) -> list[int]:
     """The process and its descendants, as far as they are still there."""
     family = [pid]
     for parent in family:
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            family += [int(child) for child in _text(children).split()]
+        for thread in _threads(parent):
+            family += [int(child) for child in _text(thread / "children").split()]
     return family
+
+
+def _threads(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:  # it has ended
+        return []
 
 
 def _status_kb(pid: int, name: str) -> int:

@@ -14,6 +14,8 @@ from cloud_stream.records import Floats
 
 MIN_DAYS_BESIDE: Final = 5
 """A balance point needs so many days on its quiet side: a floor that is hardly seen is none."""
+TINY: Final = 1e-9
+"""Temperatures that differ by less - in sum of squares, in square degrees - are one temperature."""
 CANDIDATES: Final = 61
 PAIRED: Final = 31
 """Candidates for each of the two balance points of a home that is both heated and cooled."""
@@ -78,7 +80,7 @@ def fit_degree_days(temperature_c: Floats, energy_kwh: Floats) -> Fit:
 def _straight(t: Floats, y: Floats) -> Fit:
     centred = t - t.mean()
     square = float((centred**2).sum())
-    slope = float((centred * y).sum()) / square if square > 0 else 0.0
+    slope = float((centred * y).sum()) / square if square > TINY else 0.0
     spread = float(((y - y.mean()) ** 2).sum())
     r2 = slope**2 * square / spread if spread > 0 else 0.0
     return Fit(float(y.mean() - slope * t.mean()), max(0.0, -slope), max(0.0, slope), None, None, r2)

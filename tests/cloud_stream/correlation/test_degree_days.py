@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloud_stream.correlation.degree_days import fit_degree_days
@@ -43,6 +43,7 @@ def test_without_a_mild_day_no_balance_is_made_up() -> None:
     assert fit.at(np.array([-10.0]))[0] == pytest.approx(8 + 1.5 * 25, rel=0.05)
 
 
+@example(days=[(0.0, 0.0), (5.54e-158, 1.0)])
 @given(st.lists(st.tuples(st.floats(-30, 40), st.floats(0, 1e5)), min_size=2, max_size=60))
 def test_anything_finite_gives_finite_numbers(days: list[tuple[float, float]]) -> None:
     t, y = np.array(days).T

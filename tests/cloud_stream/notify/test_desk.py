@@ -154,7 +154,7 @@ def test_a_channel_that_is_away_for_an_hour_loses_nothing(make: Make, box: Lette
         rig.tell(silent(number))
         rig.run(60_000, 20_000)
     assert (box.taken, other.taken[0].notices) == ([], 1)
-    assert box.attempts < 120
+    assert box.attempts < 300  # with jitter about 120; 7,200 looks
     assert len(other.taken) > 10
     box.problem = ""
     rig.run(HOUR_MS, 10_000)
