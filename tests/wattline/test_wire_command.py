@@ -75,7 +75,7 @@ def test_what_is_no_command_of_ours_has_a_reason(payload: bytes, reason: str) ->
 
 @given(st.binary(max_size=300))
 def test_whatever_comes_only_decode_errors_are_raised(payload: bytes) -> None:
-    with pytest.raises(DecodeError, match="bad_json|bad_schema"):
+    with pytest.raises(DecodeError, match=r"bad_json|bad_schema"):
         decode_command(payload, GATEWAY)
 
 
