@@ -2,14 +2,13 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 from cloud_stream.errors import StoreUnavailableError
 from cloud_stream.records import DeadLetter
-from wattline.sqlite_file import use_write_ahead_log
+from wattline.sqlite_file import transaction, use_write_ahead_log
 
 T = TypeVar("T")
 BUSY_TIMEOUT_S: Final = 10.0
@@ -96,7 +95,7 @@ class SqliteDeadLetters:
             self._close()
 
     def _put(self, db: sqlite3.Connection, rows: Sequence[tuple[str | int | bytes, ...]]) -> None:
-        with _transaction(db):
+        with transaction(db):
             db.executemany(_INSERT, rows)
             while _total(db, "bytes") > self._max_bytes and db.execute(_DROP_OLDEST).rowcount:
                 continue
@@ -127,18 +126,6 @@ class SqliteDeadLetters:
         if self._db is not None:
             self._db.close()
             self._db = None
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
 
 
 def _total(db: sqlite3.Connection, name: str) -> int:

@@ -3,8 +3,7 @@
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -17,6 +16,7 @@ from wattline.sqlite_file import (
     is_failed_io,
     is_full,
     set_aside,
+    transaction,
     use_write_ahead_log,
 )
 
@@ -64,7 +64,7 @@ class SqliteBook:
 
         def whole(db: sqlite3.Connection) -> T:
             self._check_disk(db, grows_bytes)
-            with _transaction(db):
+            with transaction(db):
                 return action(db)
 
         return self._guarded(whole)
@@ -133,15 +133,3 @@ class SqliteBook:
         db.executescript("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA incremental_vacuum(64);")
         if free_bytes(self.path) < wanted:
             raise LogFullError(f"{self.path}: the disk is full")
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise

@@ -24,7 +24,16 @@ from typing import Final, NamedTuple, TypeVar
 
 from wattline.errors import LogBrokenError, LogFullError
 from wattline.log_rows import RowCount, first_booked_since, held_bytes, last_seq, oldest, oldest_at_ms, one, prepare
-from wattline.sqlite_file import FileKey, file_key, free_bytes, is_corrupt, is_failed_io, is_full, set_aside
+from wattline.sqlite_file import (
+    FileKey,
+    file_key,
+    free_bytes,
+    is_corrupt,
+    is_failed_io,
+    is_full,
+    set_aside,
+    transaction,
+)
 
 T = TypeVar("T")
 _log: Final = logging.getLogger("wattline.durable_log")
@@ -278,14 +287,8 @@ class DurableLog:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         db = self._connection()
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(db):
             yield db
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
 
     def _connection(self) -> sqlite3.Connection:
         if self._db is None:  # closed by another thread while this one waited

@@ -5,7 +5,8 @@ import os
 import random
 import sqlite3
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -112,3 +113,16 @@ def _free_name(path: Path) -> Path:
             Path(f"{old}{suffix}").unlink(missing_ok=True)
     number = int(kept[-1].name.rsplit("-", 1)[1]) + 1 if kept else 1
     return path.with_name(f"{path.name}.corrupt-{number:04d}")
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """One transaction that writes: committed at the end of the block, or rolled back by whatever ends it."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

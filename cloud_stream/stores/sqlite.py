@@ -28,7 +28,7 @@ from cloud_stream.stores.blocks import Block, is_storable, sort_out
 from cloud_stream.stores.line_protocol import lines_of
 from cloud_stream.stores.series import Rows, merge
 from wattline.quantities import Kind, quantity
-from wattline.sqlite_file import use_write_ahead_log
+from wattline.sqlite_file import transaction, use_write_ahead_log
 
 BUSY_TIMEOUT_S: Final = 10.0
 """Several writers share a file; each transaction takes a fraction of a second."""
@@ -204,16 +204,13 @@ class SqliteStore:
 
     @contextmanager
     def _transaction(self, db: sqlite3.Connection) -> Iterator[None]:
-        db.execute("BEGIN IMMEDIATE")
         try:
-            yield
-            db.execute("COMMIT")
+            with transaction(db):
+                yield
         except BaseException:
             # What was learned in the transaction about columns and series is undone with it.
             self._fields.clear()
             self._known_series.clear()
-            if db.in_transaction:
-                db.execute("ROLLBACK")
             raise
 
     def _write_columns(self, db: sqlite3.Connection, columns: Columns, oldest_ms: int) -> list[Rejected]:
