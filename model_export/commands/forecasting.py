@@ -140,8 +140,10 @@ def _of_sums(trials: "Trials") -> dict[str, Any]:
     if trials.halves is None or trials.whole is None:
         return {"sum": None}
     direct = sum_figures(trials.halves)
-    return {"sum_mape": direct["mape"], "sum": direct | {
-        "halves": figures_of(trials.halves), "whole_by_time_only": figures_of(trials.whole)}}  # fmt: skip
+    warm = trials.halves_with_weather
+    told = {"halves": figures_of(trials.halves), "whole_by_time_only": figures_of(trials.whole)}
+    told |= {"with_measured_weather": sum_figures(warm)} if warm else {}
+    return {"sum_mape": direct["mape"], "sum": direct | told}
 
 
 def _settings(asked: Asked, table: "SeriesTable", times: "Times") -> dict[str, Any]:
@@ -180,14 +182,14 @@ def _ms(day: str) -> int:
 def _table(asked: Asked, step: Step) -> "tuple[SeriesTable, dict[str, Any]]":
     """The series that were asked for, and what was read and left out."""
     from model_export.commands.data import opened, tell
-    from model_export.forecast.simulated import simulated_table
+    from model_export.forecast.simulated import Size, simulated_table
     from model_export.forecast.table import table_of
 
     wanted = asked.wanted
     if wanted.dataset == "simulated":
         sized = usual_size(wanted)
-        homes = sized.homes or 0
-        return simulated_table(homes, sized.days, wanted.interval_ms, asked.seed, step("simulating", homes)), {}
+        size = Size(sized.homes or 0, sized.days, offices=asked.level != "aggregate")
+        return simulated_table(size, wanted.interval_ms, asked.seed, step("simulating", size.homes)), {}
     place = _place(asked)
     source = opened(wanted, step("reading", wanted.homes))
     tell(source)

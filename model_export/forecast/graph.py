@@ -13,9 +13,9 @@ import onnx
 from onnx import helper
 
 from model_export.errors import ParityError
-from model_export.forecast.boosting import RECIPES, Ensemble
+from model_export.forecast.boosting import Ensemble
 from model_export.graph import IR_VERSION, ML_DOMAIN, ML_OPSET, OPSET, Graph
-from wattline.forecasting.features import CONTRACT, NAMES
+from wattline.forecasting.features import BASES, CONTRACT, NAMES
 from wattline.forecasting.onnx_forecaster import FEATURES, FORECAST, OUTPUTS
 from wattline.forecasting.port import Floats32
 
@@ -28,9 +28,7 @@ _CONVERTERS_OPSET: Final = 15
 def build(ensemble: Ensemble) -> onnx.ModelProto:
     """The graph of a forecaster."""
     graph = Graph()
-    raw = {name: graph.include(_trees(ensemble, name)) for name in OUTPUTS}
-    mean = raw["mean"]
-    lower, middle, upper = (_based(graph, raw[name], mean, RECIPES[name].base) for name in OUTPUTS[:3])
+    lower, middle, upper, mean = (_output(graph, ensemble, name) for name in OUTPUTS)
     below = _widened(graph, middle, lower, ensemble.below)
     above = _widened(graph, upper, middle, ensemble.above)
     columns = (graph.add("Sub", middle, below), middle, graph.add("Add", middle, above), mean)
@@ -96,11 +94,10 @@ def _trees(ensemble: Ensemble, name: str) -> onnx.ModelProto:
     return made
 
 
-def _based(graph: Graph, trees: str, mean: str, base: str) -> str:
-    """What the trees are added to; the mean where that is not known."""
-    column = graph.add("Gather", FEATURES, graph.constant(np.array([NAMES.index(base)])), axis=1)
-    known = graph.add("Where", graph.add("IsNaN", column), mean, column)
-    return graph.add("Add", trees, known)
+def _output(graph: Graph, ensemble: Ensemble, name: str) -> str:
+    """Trees and the base that they are added to."""
+    column = graph.constant(np.array([NAMES.index(BASES[name])]))
+    return graph.add("Add", graph.include(_trees(ensemble, name)), graph.add("Gather", FEATURES, column, axis=1))
 
 
 def _widened(graph: Graph, high: str, low: str, factor: float) -> str:

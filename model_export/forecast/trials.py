@@ -1,7 +1,7 @@
 """Forecasters tried on homes that they have not learned from, in months that they have not learned from."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from model_export.forecast.table import DAY_MS, SeriesTable, Span
 from model_export.forecast.training import AGGREGATE, FEWEST_SERIES, METER, STEPS, Wish, train_forecaster
 from model_export.terminal import Step
 from wattline.forecasting.onnx_forecaster import OnnxForecaster
-from wattline.forecasting.port import Bools, Floats32, Int64s
+from wattline.forecasting.port import Bools, Int64s
 
 FOLDS: Final = 5
 HALVES: Final = 2
@@ -44,12 +44,14 @@ class Trials:
         meters: Each home by a model of other homes.
         meters_with_weather: The same models, told the temperature that was then measured; None where none was.
         halves: The sum of each half of the homes, by a model of sums of the other half.
+        halves_with_weather: The same; None where no temperature was measured.
         whole: The sum of all homes, by a model of sums of the same homes in earlier months.
     """
 
     meters: Trial
     meters_with_weather: Trial | None
     halves: Trial | None
+    halves_with_weather: Trial | None
     whole: Trial | None
 
 
@@ -71,14 +73,11 @@ def try_all(table: SeriesTable, times: Times, seed: int, step: Step) -> Trials:
         )
     folds = _parts(len(table), min(FOLDS, len(table)), seed)
     judges = _crossed(table, times.learned, folds, METER, (seed, step))
-    meters = _attempted(table.without_weather(), times.tested, judges, step("forecasting homes", None))
+    meters = attempt(table.without_weather(), times.tested, judges, step("forecasting homes", None))
     warm = (
-        _attempted(table, times.tested, judges, step("forecasting homes with weather", None))
-        if _weather(table)
-        else None
+        attempt(table, times.tested, judges, step("forecasting homes with weather", None)) if _weather(table) else None
     )
-    halves, whole = _sums(table, times, seed, step)
-    return Trials(meters, warm, halves, whole)
+    return Trials(meters, warm, *_sums(table, times, seed, step))
 
 
 def try_known(table: SeriesTable, tested: Span, path: Path, step: Step) -> tuple[Trial, Trial | None]:
@@ -87,35 +86,33 @@ def try_known(table: SeriesTable, tested: Span, path: Path, step: Step) -> tuple
     if forecaster.level == AGGREGATE:
         table = sums(table, _complete(table, tested)[None], tested.begin)
     judges = [Judge(np.arange(len(table)), forecaster)]
-    cold = _attempted(table.without_weather(), tested, judges, step("forecasting", None))
-    warm = _attempted(table, tested, judges, step("forecasting with weather", None)) if _weather(table) else None
+    cold = attempt(table.without_weather(), tested, judges, step("forecasting", None))
+    warm = attempt(table, tested, judges, step("forecasting with weather", None)) if _weather(table) else None
     return cold, warm
 
 
-def _sums(table: SeriesTable, times: Times, seed: int, step: Step) -> tuple[Trial | None, Trial | None]:
+def _sums(table: SeriesTable, times: Times, seed: int, step: Step) -> tuple[Trial | None, Trial | None, Trial | None]:
     complete = np.flatnonzero(_complete(table, times.tested))
     if len(complete) < HALVES * FEWEST_SERIES:
-        return None, None
+        return None, None, None
     parts = [complete[part] for part in _parts(len(complete), HALVES, seed)]
     chosen = np.zeros((HALVES + 1, len(table)), np.bool_)
     for row, part in zip(chosen, [*parts, complete], strict=True):
         row[part] = True
-    summed = sums(table, chosen, times.tested.begin).without_weather()
+    summed = sums(table, chosen, times.tested.begin)
     judges = []
     for i, part in enumerate(parts):
         others = np.setdiff1d(np.arange(len(table)), part)
         judges.append(Judge(np.array([i]), _trained(table.of(others), times.learned, AGGREGATE, (seed, step))))
     everybody = Judge(np.array([HALVES]), _trained(table, times.learned, AGGREGATE, (seed, step)))
     tick = step("forecasting sums", None)
+    halves, whole = summed.of(range(HALVES)), summed.of([HALVES])
+    alone = [replace(everybody, rows=np.array([0]))]
     return (
-        _attempted(summed.of(range(HALVES)), times.tested, judges, tick),
-        _attempted(summed.of([HALVES]), times.tested, [replace(everybody, rows=np.array([0]))], tick),
+        attempt(halves.without_weather(), times.tested, judges, tick),
+        attempt(halves, times.tested, judges, tick) if _weather(table) else None,
+        attempt(whole.without_weather(), times.tested, alone, tick),
     )
-
-
-def added(trial: Trial) -> tuple[Floats32, Floats32, Floats32]:
-    """Truth, middle a day ahead and the week before, of the sum of all series of a trial, float32[D] each."""
-    return trial.truth.sum(axis=0), trial.day_ahead[1].sum(axis=0), trial.before.sum(axis=0)
 
 
 def _crossed(
@@ -132,10 +129,6 @@ def _trained(table: SeriesTable, learned: Span, level: str, how: tuple[int, Step
         path = Path(folder, "model.onnx")
         path.write_bytes(made.model)
         return OnnxForecaster(path)
-
-
-def _attempted(table: SeriesTable, tested: Span, judges: Sequence[Judge], tick: Callable[[], None]) -> Trial:
-    return attempt(table, tested, judges, tick)
 
 
 def _parts(count: int, parts: int, seed: int) -> list[Int64s]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 MAX_MODEL_BYTES: Final = 32 << 20
+LEVELS: Final = ("meter", "aggregate")
 FEATURES: Final = "features"
 FORECAST: Final = "forecast"
 OUTPUTS: Final = ("lower", "middle", "upper", "mean")
@@ -56,6 +57,8 @@ class OnnxForecaster:
             self._name = f"{self.level}-{facts['version']}"
         except (KeyError, ValueError) as error:
             raise ForecasterError(str(path), f"its metadata: {error}") from None
+        if self.level not in LEVELS:
+            raise ForecasterError(str(path), f"its level is {self.level!r}, not one of {', '.join(LEVELS)}")
 
     @property
     def name(self) -> str:
@@ -92,7 +95,7 @@ class OnnxForecaster:
         try:
             [said] = self._session.run([FORECAST], {FEATURES: table.reshape(-1, table.shape[-1])})
         except Exception as error:  # onnxruntime has a dozen of its own, all bare Exceptions
-            raise ForecasterError(self._name, str(error)[:200]) from error
+            raise ForecasterError(self._name, _short(error)) from error
         return np.asarray(said, np.float32).reshape(*table.shape[:2], len(OUTPUTS))
 
 
@@ -152,7 +155,7 @@ def _session(path: Path, threads: int) -> "InferenceSession":
         # From bytes: a file that is replaced while it is read is then no trouble, and it cannot name other files.
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a dozen of its own, all bare Exceptions
-        raise ForecasterError(str(path), f"is no model that can run here: {str(error)[:200]}") from error
+        raise ForecasterError(str(path), f"is no model that can run here: {_short(error)}") from error
 
 
 def _model_bytes(path: Path) -> bytes:
@@ -164,3 +167,8 @@ def _model_bytes(path: Path) -> bytes:
     if len(model) > MAX_MODEL_BYTES:
         raise ForecasterError(str(path), f"larger than the {MAX_MODEL_BYTES} bytes that a forecaster may have")
     return model
+
+
+def _short(error: Exception) -> str:
+    """What onnxruntime says, as one line: parts of broken files end up in it."""
+    return " ".join("".join(one if one.isprintable() else " " for one in str(error)).split())[:200]

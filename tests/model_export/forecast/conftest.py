@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from model_export.forecast.simulated import simulated_table
+from model_export.forecast.simulated import Size, simulated_table
 from model_export.forecast.table import SeriesTable, Span
 from model_export.forecast.training import Made, Wish, train_forecaster
 from tests.model_export.forecast.tables import HOUR_MS
@@ -13,7 +13,7 @@ from wattline.forecasting.onnx_forecaster import LEVELS
 
 @pytest.fixture(scope="session")
 def homes() -> SeriesTable:
-    return simulated_table(6, 60, HOUR_MS, 5, lambda: None)
+    return simulated_table(Size(6, 60), HOUR_MS, 5, lambda: None)
 
 
 @pytest.fixture(scope="session")
