@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 THREADS: Final = 2
 PARTS: Final = 5
 """One of so many parts of the series sets the width of the band."""
+_EARLY: Final = 0.7
+"""Share of the time that the others learn from for it."""
 _TAIL: Final = round((1 - BAND) / 2, 9)
 _MOST_WEIGHT: Final = 10.0
 """Against the median: one factory among homes would be all that is learned."""
@@ -86,23 +88,26 @@ def _base(matrix: Floats32, output: str) -> Floats32:
 
 
 def train(rows: Examples, seed: int, tick: Callable[[], None]) -> Ensemble:
-    """Train on all rows; the band's width is set on series that a first training did not see.
+    """Train on all rows; the band's width is set on series and months that a first training did not see.
 
     Args:
         rows: Of at least two series.
         seed: Decides everything random.
         tick: Called eight times.
     """
-    held_out = _held_out(rows, seed)
-    trial = Ensemble(_boosters(rows.where(~held_out), seed, tick))
-    below, above = _widths(trial, rows.where(held_out))
+    early, late = _parted(rows, seed)
+    trial = Ensemble(_boosters(rows.where(early), seed, tick))
+    below, above = _widths(trial, rows.where(late))
     return Ensemble(_boosters(rows, seed, tick), below, above)
 
 
-def _held_out(rows: Examples, seed: int) -> Bools:
-    """Rows of a part of the series, of at least one."""
+def _parted(rows: Examples, seed: int) -> tuple[Bools, Bools]:
+    """Rows of most series in the earlier months, and of the others in the later ones: what a forecaster will meet."""
     series = np.random.default_rng(seed).permutation(np.unique(rows.series))
-    return np.isin(rows.series, series[: max(len(series) // PARTS, 1)])
+    others = np.isin(rows.series, series[: max(len(series) // PARTS, 1)])
+    border = np.quantile(rows.issued, _EARLY)
+    early, late = ~others & (rows.issued <= border), others & (rows.issued > border)
+    return (early, late) if early.any() and late.any() else (~others, others)
 
 
 def _boosters(rows: Examples, seed: int, tick: Callable[[], None]) -> "dict[str, Booster]":

@@ -10,8 +10,8 @@ from model_export.forecast.table import SeriesTable, Span
 from wattline.forecasting.features import LEAST_DAYS, NAMES, Plan, features, levels
 from wattline.forecasting.port import Bools, Floats32, Int64s, Scene
 
-MOST_ROWS: Final = 400_000
-"""70 MB of features, half a minute of learning; more did not make better forecasters."""
+MOST_ROWS: Final = 250_000
+"""50 MB of features, a quarter of a minute of learning; more did not make better forecasters."""
 _LEADS: Final = 8
 """Intervals that are taken of each scene: those of one scene resemble each other."""
 _SHORT_SHARE: Final = 0.15
@@ -29,19 +29,22 @@ class Examples:
         target: float32[R]: what was used, relative to the level.
         level: float32[R]: kWh.
         series: int64[R]: rows of the table.
+        issued: int64[R]: interval at which the example was forecast.
     """
 
     matrix: Floats32
     target: Floats32
     level: Floats32
     series: Int64s
+    issued: Int64s
 
     def __len__(self) -> int:
         return len(self.target)
 
     def where(self, chosen: Bools) -> "Examples":
         """Only some rows."""
-        return Examples(self.matrix[chosen], self.target[chosen], self.level[chosen], self.series[chosen])
+        kept, issued = self.series[chosen], self.issued[chosen]
+        return Examples(self.matrix[chosen], self.target[chosen], self.level[chosen], kept, issued)
 
 
 def examples(table: SeriesTable, span: Span, seed: int, most_rows: int = MOST_ROWS) -> Examples:
@@ -67,7 +70,7 @@ def examples(table: SeriesTable, span: Span, seed: int, most_rows: int = MOST_RO
     instants = np.unique(np.linspace(first, last, min(count, last - first)).astype(np.int64))
     parts = [_at(table, int(at), rng) for at in instants]
     matrix, target, level, series = (np.concatenate(column) for column in zip(*parts, strict=True))
-    whole = Examples(matrix, target, level, series)
+    whole = Examples(matrix, target, level, series, np.repeat(instants, [len(part[1]) for part in parts]))
     found = whole.where(np.isfinite(target) & np.isfinite(level))
     if not len(found):
         raise DataError(f"none of {len(table)} meters is known for {LEAST_DAYS} days in a row and longer")

@@ -12,6 +12,7 @@ from model_export.report.page import (
     Row,
     command_line,
     heading,
+    number,
     page,
     paragraph,
     picture,
@@ -80,8 +81,15 @@ def _tables(figures: Mapping[str, Any]) -> Iterator[str]:
 
 def _side_by_side(ways: Mapping[str, Mapping[str, Any]]) -> str:
     names = [name for name in next(iter(ways.values())) if name != "intervals"]
-    rows = [Row((name.replace("_", " "), *(str(way.get(name, "-")) for way in ways.values()))) for name in names]
+    rows = [Row((name.replace("_", " "), *(_cell(way.get(name)) for way in ways.values()))) for name in names]
     return table(("figure", *ways), rows)
+
+
+def _cell(figure: float | list[float] | None) -> str:
+    """A figure, or the lowest and highest of some."""
+    if isinstance(figure, list):
+        return " to ".join(number(one) for one in figure)
+    return number(figure)
 
 
 def _pictures(trial: Trial) -> Iterator[str]:

@@ -51,6 +51,7 @@ def mixed_scene(rows: int = 9, seed: int = 1, issued_ms: int = ISSUED_MS, interv
     energy = home_like(rows, seed, interval_ms)
     known, _ = intervals(interval_ms)
     per_day = known // 28
+    energy[2] = np.nan_to_num(energy[2], nan=0.1)
     energy[2, : -3 * per_day] = np.nan
     energy[3] = np.nan
     energy[4] = 0

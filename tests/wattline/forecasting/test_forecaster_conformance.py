@@ -1,6 +1,7 @@
 """What every forecaster promises; see `wattline.forecasting.port.Forecaster`."""
 
 from dataclasses import fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,17 @@ FACTORY = Path(cloud_stream.__file__).parent / "forecasters"
 INTERVALS = {"30m": 1_800_000, "1h": 3_600_000}
 
 
-def known_forecasters() -> list[pytest.param]:  # type: ignore[valid-type]
-    naive = [pytest.param(SeasonalNaive(), length, id=f"naive-{length}") for length in INTERVALS]
-    models = [
-        pytest.param(load_forecaster(FACTORY / f"{level}-{length}.onnx"), length, id=f"{level}-{length}")
-        for level in ("meter", "aggregate")
-        for length in INTERVALS
-    ]
-    return naive + models
+@lru_cache
+def made(kind: str, length: str) -> Forecaster:
+    return SeasonalNaive() if kind == "naive" else load_forecaster(FACTORY / f"{kind}-{length}.onnx")
 
 
-@pytest.fixture(params=known_forecasters())
+@pytest.fixture(
+    params=[(kind, length) for kind in ("naive", "meter", "aggregate") for length in INTERVALS], ids="-".join
+)
 def case(request: pytest.FixtureRequest) -> tuple[Forecaster, int]:
-    forecaster, length = request.param
-    return forecaster, INTERVALS[length]
+    kind, length = request.param
+    return made(kind, length), INTERVALS[length]
 
 
 def tables(said: Forecast) -> dict[str, Any]:
