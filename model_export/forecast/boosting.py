@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from xgboost import Booster
 
 THREADS: Final = 2
+_ROWS_FOR_THREADS: Final = 50_000
 PARTS: Final = 5
 """One of so many parts of the series sets the width of the band."""
 _EARLY: Final = 0.7
@@ -124,6 +125,8 @@ def _booster(rows: Examples, output: str, seed: int) -> "Booster":
     import xgboost
 
     recipe, target = RECIPES[output], rows.target - _base(rows.matrix, output)
+    # Threads that wait for each other at every level of a tree cost more than they bring where rows are few.
+    threads = THREADS if len(rows) >= _ROWS_FOR_THREADS else 1
     weight = np.minimum(rows.level / np.median(rows.level), _MOST_WEIGHT)
     options = {
         "objective": recipe.objective,
@@ -134,13 +137,13 @@ def _booster(rows: Examples, output: str, seed: int) -> "Booster":
         "min_child_weight": max(_LEAF_SHARE * len(rows), 20),
         "reg_lambda": 50,
         "tree_method": "hist",
-        "nthread": THREADS,
+        "nthread": threads,
         "seed": seed,
         "verbosity": 0,
     }
     if recipe.objective == "reg:quantileerror":
         options["quantile_alpha"] = recipe.quantile
-    data = xgboost.QuantileDMatrix(rows.matrix, target, weight=weight, nthread=THREADS)
+    data = xgboost.QuantileDMatrix(rows.matrix, target, weight=weight, nthread=threads)
     return xgboost.train(options, data, recipe.rounds)
 
 

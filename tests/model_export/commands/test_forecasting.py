@@ -2,13 +2,16 @@
 
 import json
 import shlex
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from model_export.forecast.training import Wish
 from tests.model_export.commands.run import run
 from wattline.forecasting.onnx_forecaster import OnnxForecaster
 
@@ -17,11 +20,12 @@ SMALL = (*FORECAST, "--dataset", "simulated", "--homes", "4", "--days", "45", "-
 
 
 @pytest.fixture(scope="module", autouse=True)
-def few_examples() -> Any:  # noqa: ANN401 (a generator of nothing)
+def few_examples() -> Iterator[None]:
     """Learning from fewer rows than a person's training does."""
+    small = partial(Wish, most_rows=3000)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("model_export.forecast.training.MOST_ROWS", 3000)
-        patch.setattr("model_export.forecast.training.Wish.__init__.__defaults__", (3000,))
+        for module in ("training", "trials"):
+            patch.setattr(f"model_export.forecast.{module}.Wish", small)
         yield
 
 
