@@ -1,5 +1,6 @@
 """What usage and forecast rows say, into ledgers."""
 
+from dataclasses import replace
 from functools import lru_cache
 from math import isnan, nan
 from typing import Final
@@ -55,3 +56,8 @@ def _length_ms(window: str) -> int:
         return parse_duration(window)
     except ValueError:
         return 0
+
+
+def not_ahead(point: Point, now_ms: int) -> Point:
+    """A gateway whose clock is ahead must not hide what it says once that is right, nor keep a load off as long."""
+    return point if point.t_ms <= now_ms else replace(point, t_ms=now_ms)

@@ -2,7 +2,6 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from cloud_stream.errors import StoreUnavailableError
@@ -14,10 +13,10 @@ from cloud_stream.intents.moves import look_at_shift
 from cloud_stream.intents.orders import look_after, orders
 from cloud_stream.intents.periods import local_date, period_at
 from cloud_stream.intents.ports import Correlation, Correlations, Edition, History, IntentsSource
-from cloud_stream.intents.reading import LATEST, forecast_of, read_usage
+from cloud_stream.intents.reading import LATEST, forecast_of, not_ahead, read_usage
 from cloud_stream.intents.scene import Scene, Want
 from cloud_stream.intents.settings import IntentSettings
-from cloud_stream.intents.tracks import Case, Track, Verdict, advise, tell, trouble, wrong_file_notice
+from cloud_stream.intents.tracks import Case, Track, advise, tell, trouble, wants_advice, wrong_file_notice
 from cloud_stream.intents.wishes import AnyWish, Budget, PowerLimit, Reduction, Shift
 from cloud_stream.measurements import FORECAST, USAGE
 from cloud_stream.records import Notice, Order, Point, PointColumns
@@ -142,10 +141,10 @@ class IntentStep:
         elif point.measurement == "gateway":
             self._loads.hear_gateway(point)
         elif point.measurement == "load":
-            if self._loads.hear(_not_ahead(point, now_ms), now_ms):
+            if self._loads.hear(not_ahead(point, now_ms), now_ms):
                 self._wanted.clear()
         elif point.measurement == "command":
-            return self._take_answer(_not_ahead(point, now_ms), now_ms)
+            return self._take_answer(not_ahead(point, now_ms), now_ms)
         return []
 
     def _take_usage(self, point: Point, now_ms: int) -> None:
@@ -311,7 +310,7 @@ class IntentStep:
             self.counts["accounts"] += 1
             told += tell(case, found.verdict, now_ms)
             case.track.booked_ms = as_of_ms
-            if _wants_advice(case.wish, found.verdict):
+            if wants_advice(case.wish, found.verdict):
                 told += advise(case, found.verdict, self._day(site, as_of_ms - 1), found.advice, now_ms)
         return told
 
@@ -386,19 +385,9 @@ class IntentStep:
         return [tuple(told)] if told else []
 
 
-def _not_ahead(point: Point, now_ms: int) -> Point:
-    """A gateway whose clock is ahead must not hide what it says once that is right, nor keep a load off as long."""
-    return point if point.t_ms <= now_ms else replace(point, t_ms=now_ms)
-
-
 def _is_next(at_ms: int, last_ms: int) -> bool:
     """Whether it is time again; a clock that was set back far starts anew instead of waiting for as long."""
     return at_ms > last_ms or last_ms - at_ms > SET_BACK_MS
-
-
-def _wants_advice(wish: AnyWish, verdict: Verdict) -> bool:
-    """When things look bad; what moving would save is worth knowing at any time."""
-    return verdict.state.badness > 0 or isinstance(wish, Shift)
 
 
 def _subject(tags: Mapping[str, str]) -> Subject:

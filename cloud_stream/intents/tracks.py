@@ -11,7 +11,7 @@ from cloud_stream.intents.ledger import Subject
 from cloud_stream.intents.loads import LoadKey
 from cloud_stream.intents.ports import Edition
 from cloud_stream.intents.progress import State
-from cloud_stream.intents.wishes import AnyWish, Severity
+from cloud_stream.intents.wishes import AnyWish, Severity, Shift
 from cloud_stream.records import Notice, Point
 
 Fields = Mapping[str, float | int | str | bool]
@@ -251,3 +251,8 @@ def wrong_file_notice(edition: Edition, now_ms: int) -> Notice:
         title="The intents file is wrong; the intents before it stay in force",
         text=edition.problem,
     )
+
+
+def wants_advice(wish: AnyWish, verdict: Verdict) -> bool:
+    """When things look bad; what moving would save is worth knowing at any time."""
+    return verdict.state.badness > 0 or isinstance(wish, Shift)

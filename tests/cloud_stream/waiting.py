@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-DEADLINE_S: Final = 30.0
+DEADLINE_S: Final = 90.0
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

@@ -145,7 +145,9 @@ def test_flapping_around_the_limit_is_one_alert(
             house.say({"watched": 5100.0 if turn % 2 == 0 else 4900.0})
             threading.Event().wait(2.5)
         cloud.wait_for(lambda: bool(mail.mails), "it is told")
-        house.say({"watched": 3000.0})
+        for _ in range(8):  # the first may share a window with a high one
+            house.say({"watched": 3000.0})
+            threading.Event().wait(1.0)
         cloud.wait_for(lambda: len(mail.mails) == 2, "its end is told")
     assert ["resolved" in subject.lower() for subject in mail.subjects] == [False, True], mail.subjects
     assert len(cloud.rows("SELECT DISTINCT since_ms FROM alert WHERE rule = 'overload'")) == 1

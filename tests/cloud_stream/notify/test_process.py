@@ -173,6 +173,7 @@ def test_a_kill_between_delivery_and_settling_repeats_the_same_message(make: Mak
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(300)
 def test_kills_at_random_moments_lose_nothing(make: Make) -> None:
     chance = random.Random(20261121)
     rounds = 12
