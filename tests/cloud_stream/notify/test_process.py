@@ -187,7 +187,9 @@ def test_kills_at_random_moments_lose_nothing(make: Make) -> None:
             time.sleep(chance.uniform(0.5, 3.5))  # nothing is waited for: the moment is to be any
             notifier.kill()
             notifier.wait()
+        lives = notifier.log.read_text().count("notify_started")
         notifier.start()
+        wait_until(lambda: notifier.log.read_text().count("notify_started") > lives, "it listens to signals")
         wait_until(lambda: len(set(server.subjects)) == 3 * rounds and not notifier.kept_message(), "all told")
         assert notifier.stop() == 0
     ids: dict[str, set[str]] = {}
